@@ -1,0 +1,32 @@
+/* secret.h - bytes that must not outlive their use, and the source of randomness.
+ *
+ * Threads:   any.
+ * Ownership: a struct secret owns its bytes and wipes them on free. There is no function that
+ * prints one. Failure:   ERR_INTERNAL when the system's random source fails: callers refuse, they
+ * never go on. */
+#ifndef DOORWARD_SECRET_H
+#define DOORWARD_SECRET_H
+
+#include "errors.h"
+#include "span.h"
+
+struct secret {
+    size_t length;
+    uint8_t bytes[];
+};
+
+/* NULL without memory. */
+struct secret *secret_new(size_t length);
+struct secret *secret_copy(struct span bytes);
+void secret_free(struct secret *s); /* NULL is fine */
+AUTO_DEFINE(secret, struct secret, secret_free);
+struct span secret_span(const struct secret *s);
+
+/* Fill with bytes from OpenSSL's CSPRNG. */
+MUST_CHECK enum err secret_random(void *out, size_t length);
+/* In constant time for equal lengths; the length is not secret. */
+bool secret_equal(struct span a, struct span b);
+/* Overwrite; the compiler may not leave it out. */
+void secret_wipe(void *bytes, size_t length);
+
+#endif

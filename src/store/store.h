@@ -1,0 +1,161 @@
+/* store.h - users, sessions, revocations and keys, kept somewhere that outlives the process.
+ *
+ * Every change is one atomic conditional write of one record (DESIGN 6), so that every backend
+ * behaves alike. What returns ERR_OK is durable. What decides by time uses the store's clock.
+ *
+ * Threads:   every call may block; worker threads only, many at once.
+ * Ownership: arguments are borrowed for the call; results are copied into the caller's arena.
+ * Failure:   on error no ret_ argument is written. Besides what is listed: ERR_UNAVAILABLE,
+ * ERR_NOMEM. Units:     times are Unix milliseconds UTC, 0 for never; e-mails come lower-cased. */
+#ifndef DOORWARD_STORE_H
+#define DOORWARD_STORE_H
+
+#include "base.h"
+
+struct store;
+struct store_options {
+    struct span uri;           /* "sqlite:PATH" */
+    const struct clock *clock; /* the store's clock, where the backend has none of its own */
+    unsigned readers;          /* connections for reading (sqlite) */
+    int64_t busy_timeout_ms;   /* how long another process may hold the file */
+};
+/* Opens, makes or migrates. On failure *ret_why (in `a`) is one line that says what to mend:
+ * ERR_CONFIG for a bad URI, ERR_IO for the world. */
+MUST_CHECK enum err store_open(const struct store_options *options, struct arena *a,
+                               struct span *ret_why, struct store **ret_store);
+void store_close(struct store *s); /* NULL is fine; no call may be under way */
+AUTO_DEFINE(store, struct store, store_close);
+
+/* ---- users ---- */
+#define STORE_MAX_ROLES 16
+struct store_user {
+    struct uuid id;
+    struct span username; /* as given; unique in any case; data NULL when absent */
+    struct span email;    /* data NULL when absent */
+    struct span password_hash;
+    struct span roles; /* by single spaces, each [A-Za-z0-9_.:-]+ */
+    bool disabled;
+    int64_t session_epoch;  /* sessions of another epoch are dead ... */
+    struct uuid epoch_keep; /* ... but this one; nil for none */
+    int64_t failures;       /* since the last success */
+    int64_t not_before;     /* no password is tried before */
+    int64_t created_at, updated_at;
+};
+/* id, created_at and updated_at are the caller's. ERR_CONFLICT_USERNAME, ERR_CONFLICT_EMAIL: taken.
+ */
+MUST_CHECK enum err store_user_add(struct store *s, const struct store_user *user);
+/* ERR_NOT_FOUND, also for deleted users. */
+MUST_CHECK enum err store_user_by_id(struct store *s, struct uuid id, struct arena *a,
+                                     struct store_user *ret_user);
+MUST_CHECK enum err store_user_by_username(struct store *s, struct span username, struct arena *a,
+                                           struct store_user *ret_user);
+MUST_CHECK enum err store_user_by_email(struct store *s, struct span email, struct arena *a,
+                                        struct store_user *ret_user);
+/* Users in the order of ids after `after` (nil: from the first), at most `max`. */
+MUST_CHECK enum err store_user_list(struct store *s, struct uuid after, size_t max, struct arena *a,
+                                    struct store_user **ret_users, size_t *ret_count);
+
+/* One change of one user. What `set` does not name stays. ERR_NOT_FOUND; ERR_CONFLICT when
+ * if_password_hash is given and is no longer the stored one. */
+struct store_user_change {
+    struct span if_password_hash; /* data NULL: unconditional */
+    struct span password_hash;    /* data NULL: stays */
+    struct span roles;            /* data NULL: stays */
+    enum { STORE_KEEP_STATE, STORE_ENABLE, STORE_DISABLE } state;
+    bool raise_epoch; /* session_epoch + 1, epoch_keep = keep: ends all sessions but one */
+    struct uuid keep;
+    bool reset_failures; /* failures = 0, not_before = 0 */
+};
+/* *ret_epoch, the session_epoch after the change, may be NULL. */
+MUST_CHECK enum err store_user_change(struct store *s, struct uuid id,
+                                      const struct store_user_change *change, int64_t *ret_epoch);
+/* Before a password is tried: count the attempt as failed, in one write (a success resets it). With
+ * `free_attempts` used up not_before moves to now + 1 s * 2^(failures - free_attempts), at most
+ * max_wait_ms. ERR_TOO_MANY_ATTEMPTS: not_before is not reached; nothing was written, *ret_wait_ms
+ * says how long. */
+MUST_CHECK enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
+                                       int64_t max_wait_ms, int64_t *ret_wait_ms);
+/* Leaves a tombstone without names, hash or roles, so that the names are free. With
+ * if_password_hash as above. ERR_NOT_FOUND. */
+MUST_CHECK enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,
+                                      int64_t *ret_epoch);
+
+/* ---- sessions ---- */
+struct store_session {
+    struct uuid id, user_id;
+    int64_t epoch;          /* the user's session_epoch at login */
+    struct span master_key; /* id of the master key that its refresh tokens are made with */
+    int64_t counter;        /* of the newest refresh token */
+    int64_t created_at, rotated_at, last_used_at;
+    int64_t idle_expires_at,
+        expires_at;        /* idle limit, moved by a refresh; absolute limit, never moved */
+    int64_t revoked_at;    /* 0: lives */
+    struct span ip, agent; /* of the last use */
+};
+/* Adds, and revokes the longest unused living sessions of this user beyond `max_sessions`. */
+MUST_CHECK enum err store_session_add(struct store *s, const struct store_session *session,
+                                      size_t max_sessions);
+MUST_CHECK enum err store_session_get(struct store *s, struct uuid id, struct arena *a,
+                                      struct store_session *ret_session);
+/* Living sessions of a user, newest first, at most `max`. Epochs are the caller's to compare. */
+MUST_CHECK enum err store_session_list(struct store *s, struct uuid user_id, size_t max,
+                                       struct arena *a, struct store_session **ret_sessions,
+                                       size_t *ret_count);
+
+struct store_rotation {
+    struct uuid id;
+    int64_t counter;     /* that was presented */
+    int64_t idle_ttl_ms; /* the new idle limit from now, clipped to expires_at */
+    struct span ip, agent;
+};
+/* The one conditional write of a refresh: where the session lives, is not expired and its counter
+ * is the presented one, counter + 1, rotated_at = last_used_at = now. *ret_rotated tells whether it
+ * was this call. Either way *ret_session is the record as it then stands and *ret_now the store's
+ * time of that look. ERR_NOT_FOUND. */
+MUST_CHECK enum err store_session_rotate(struct store *s, const struct store_rotation *rotation,
+                                         struct arena *a, bool *ret_rotated,
+                                         struct store_session *ret_session, int64_t *ret_now);
+/* revoked_at = now where it was 0; repeating it is fine. ERR_NOT_FOUND. */
+MUST_CHECK enum err store_session_revoke(struct store *s, struct uuid id);
+
+/* ---- revocations: what every process follows ---- */
+struct store_revocation {
+    struct uuid id; /* a session's, or a user's when is_user */
+    bool is_user;
+    int64_t epoch;      /* user: tokens of a lower epoch are refused ... */
+    struct uuid keep;   /* ... unless their session is this one */
+    int64_t expires_at; /* after it no access token of then is alive */
+    int64_t sequence;   /* set by the store, ever growing */
+};
+/* Idempotent: for one id the highest epoch and the latest expiry win. */
+MUST_CHECK enum err store_revocation_put(struct store *s,
+                                         const struct store_revocation *revocation);
+/* What has sequence > `after`, in order, at most `max`. */
+MUST_CHECK enum err store_revocation_since(struct store *s, int64_t after, size_t max,
+                                           struct arena *a,
+                                           struct store_revocation **ret_revocations,
+                                           size_t *ret_count);
+
+/* ---- the key ring ---- */
+enum store_key_state { STORE_KEY_ACTIVE, STORE_KEY_RETIRED };
+struct store_key {
+    struct span kid, algorithm;
+    enum store_key_state state;
+    int64_t created_at, active_at,
+        expires_at;              /* signs from active_at on; verifies until expires_at, 0: open */
+    struct span public_jwk;      /* JSON, public members only */
+    struct span wrapped_private; /* opaque to the store */
+};
+/* Adds a key where no key of `algorithm` is in state ACTIVE: one conditional write decides which of
+ * several processes made it. ERR_CONFLICT: another did, read the list again. */
+MUST_CHECK enum err store_key_add_first(struct store *s, const struct store_key *key);
+MUST_CHECK enum err store_key_list(struct store *s, struct arena *a, struct store_key **ret_keys,
+                                   size_t *ret_count); /* by kid */
+
+/* ---- upkeep ---- */
+/* A small durable write: the store is there and takes changes. */
+MUST_CHECK enum err store_heartbeat(struct store *s);
+/* Deletes at most `max` rows that expired more than a day ago; *ret_more: call again. */
+MUST_CHECK enum err store_sweep(struct store *s, size_t max, bool *ret_more);
+
+#endif

@@ -1,0 +1,86 @@
+/* token.h - signing keys, access tokens (JWT, RFC 7519, 9068), refresh tokens, the key set (RFC
+ * 7517).
+ *
+ * Knows no store: keys come in as records and go out as records, wrapped with the master key.
+ *
+ * Threads:   token_issue, token_verify, token_jwks and the refresh functions from any thread,
+ * without locks: the ring is published by an atomic pointer. token_ring_set from one thread at a
+ * time. Ownership: arguments borrowed, results in the caller's arena; private keys are wiped on
+ * free. Failure:   as listed; ERR_INTERNAL when cryptography itself fails, which never lets anyone
+ * in. Units:     durations in seconds, instants in Unix milliseconds. */
+#ifndef DOORWARD_TOKEN_H
+#define DOORWARD_TOKEN_H
+
+#include "base.h"
+
+#define TOKEN_MAX_BYTES 4096 /* a longer access token is refused unparsed */
+
+/* The master keys: the first writes, all read. Each is 32 bytes. */
+#define TOKEN_MASTER_BYTES 32
+#define TOKEN_MASTER_MAX   8
+struct token_options {
+    struct span issuer, audience;
+    struct span algorithm;               /* ES256, EdDSA, RS256, PS256 or HS256 */
+    struct span type;                    /* the header's typ: "at+jwt" or "JWT" */
+    struct span secret, secret_previous; /* HS256: JWT_SECRET; else data NULL */
+    int64_t expiry_s, leeway_s;
+    struct span master[TOKEN_MASTER_MAX]; /* raw bytes */
+    size_t master_count;
+};
+struct tokens;
+MUST_CHECK enum err token_open(const struct token_options *options, struct tokens **ret_tokens);
+void token_close(struct tokens *t);
+AUTO_DEFINE(token, struct tokens, token_close);
+
+/* ---- the key ring ---- */
+struct token_key {
+    struct span kid, algorithm; /* kid: RFC 7638 thumbprint */
+    struct span public_jwk;     /* JSON */
+    struct span wrapped;        /* private part, AES-256-GCM under the master key, base64url text */
+    bool signs;                 /* of those that sign, the one with the greatest active_at does */
+    int64_t active_at, expires_at;
+};
+/* A fresh key of the configured algorithm. Never for HS256 (ERR_CONFIG). */
+MUST_CHECK enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key);
+/* Publish these keys instead of the present ones. ERR_CONFIG: a private part opens with none of the
+ * master keys; the ring stays as it was. With HS256 call it with none. */
+MUST_CHECK enum err token_ring_set(struct tokens *t, const struct token_key *keys, size_t count);
+bool token_ring_ready(const struct tokens *t);
+/* The JSON Web Key Set, keys sorted by kid, and its strong ETag (quotes included). Both live as
+ * long as t. */
+void token_jwks(const struct tokens *t, struct span *ret_json, struct span *ret_etag);
+
+/* ---- access tokens ---- */
+struct token_claims {
+    struct uuid user_id, session_id;
+    int64_t epoch, auth_time_s; /* the user's session epoch; Unix seconds of the login */
+    int64_t issued_at_s, expires_at_s;
+    struct span username; /* data NULL when the user has none */
+    struct span roles;    /* by single spaces */
+};
+/* Signs; issued_at_s and expires_at_s are set from `now_ms` and the configured expiry. */
+MUST_CHECK enum err token_issue(struct tokens *t, const struct token_claims *claims, int64_t now_ms,
+                                struct arena *a, struct span *ret_token);
+/* ERR_INVALID_TOKEN, or ERR_TOKEN_EXPIRED for one that is ours in every other way. *ret_claims
+ * points into `a`. */
+MUST_CHECK enum err token_verify(struct tokens *t, struct span token, int64_t now_ms,
+                                 struct arena *a, struct token_claims *ret_claims);
+
+/* ---- refresh tokens: version, master-key id, session id, counter, MAC (DESIGN 4) ---- */
+struct token_refresh {
+    struct uuid session_id;
+    int64_t counter;
+    struct span master_key; /* its id, text */
+};
+/* The id of the master key that writes; lives as long as t. */
+struct span token_master_id(const struct tokens *t);
+/* Deterministic: the same fields give the same token. ERR_INVALID_REFRESH: that master key is not
+ * there. */
+MUST_CHECK enum err token_refresh_make(const struct tokens *t, const struct token_refresh *fields,
+                                       struct arena *a, struct span *ret_token);
+/* ERR_INVALID_REFRESH for anything that token_refresh_make did not make; the MAC is compared in
+ * constant time. */
+MUST_CHECK enum err token_refresh_parse(const struct tokens *t, struct span token, struct arena *a,
+                                        struct token_refresh *ret_fields);
+
+#endif

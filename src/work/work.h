@@ -1,0 +1,83 @@
+/* work.h - bulkheads: bounded queues before blocking threads, and the way back to a loop.
+ *
+ * A bulkhead is a queue with a ceiling, threads that run its items from start to end as plain
+ * blocking code, and an admission rule: full, or an expected wait over the item's deadline, is
+ * ERR_BUSY at once.
+ *
+ *   loop: work_submit(item) --> queue --> worker: item->run() --> mailbox --> loop: item->done()
+ *
+ * Threads:   work_submit() and work_abandon() on loop threads; run() on a worker; done() on the
+ * item's own loop. A mailbox belongs to one loop; deliveries to it coalesce into one wake-up.
+ * Ownership: the item is the caller's and is lent out from a successful submit until done() is
+ * called. done() is called exactly once for every item that was taken, abandoned ones included.
+ * Failure:   an error of work_submit means that neither run() nor done() will be called.
+ * Units:     costs are steps of the password engine (1 for anything else); times as named. */
+#ifndef DOORWARD_WORK_H
+#define DOORWARD_WORK_H
+
+#include "base.h"
+#include <stdatomic.h>
+#include <uv.h>
+
+/* The way back: one for each loop. */
+struct work_mailbox;
+MUST_CHECK enum err work_mailbox_new(uv_loop_t *loop, struct work_mailbox **ret_mailbox);
+/* Loop thread; after it, the memory is freed by the handle's close callback. No item may be out. */
+void work_mailbox_close(struct work_mailbox *m);
+
+/* In the order of the label values of METRIC_QUEUE_DEPTH. */
+enum work_class { WORK_STORE, WORK_LOGIN, WORK_REGISTER, WORK_PASSWORD, WORK_CLASS_COUNT };
+
+enum work_fate {
+    WORK_RAN,       /* run() was called */
+    WORK_LATE,      /* its deadline passed before its turn came: not run */
+    WORK_ABANDONED, /* its client went before its turn came: not run */
+};
+
+struct work_item {
+    /* Given by the caller, fixed while it is out. */
+    void (*run)(struct work_item *item);  /* worker thread */
+    void (*done)(struct work_item *item); /* loop thread */
+    struct work_mailbox *mailbox;
+    enum work_class class;
+    struct span client; /* address key: IPv4, or IPv6 by /64 */
+    uint64_t cost;
+    int64_t deadline_us; /* clock_monotonic_us() after which nobody wants the answer */
+    /* Set by work/. */
+    enum work_fate fate;   /* valid in done() */
+    int64_t waited_us;     /* between submit and start */
+    int64_t retry_after_s; /* when fate is WORK_LATE: what to tell the client */
+    _Atomic bool abandoned;
+    int64_t submitted_us;
+    struct work_item *next;
+};
+
+struct work_bulkhead;
+struct work_options {
+    const char *name; /* of the threads */
+    unsigned threads;
+    unsigned queue_max; /* items waiting */
+    size_t stack_bytes; /* of each thread */
+    /* Most items of a class waiting, 0 for no limit of its own: REGISTER_SHARE. */
+    unsigned class_max[WORK_CLASS_COUNT];
+    /* Microseconds that `queued_cost` waiting steps will take; NULL: measured from the items' own
+     * times. Called with the queue's lock held: it must not block. */
+    int64_t (*estimate_us)(void *context, uint64_t queued_cost);
+    void *context;
+};
+MUST_CHECK enum err work_bulkhead_new(const struct work_options *options,
+                                      struct work_bulkhead **ret_bulkhead);
+/* Stop taking items, let the workers finish what they hold and what waits, join them. The mailboxes
+ * must still be open; their loops still have to run to receive what was finished. */
+void work_bulkhead_free(struct work_bulkhead *b);
+
+/* ERR_BUSY: full, the class's share is used up, or the expected wait is over the deadline; then
+ * *ret_retry_after_s (1 to 60) says when, from the measured rate, there will be room. */
+MUST_CHECK enum err work_submit(struct work_bulkhead *b, struct work_item *item,
+                                int64_t *ret_retry_after_s);
+/* The client has gone: the item will not start if it has not yet. done() is still called. */
+void work_abandon(struct work_item *item);
+/* In run(): has the client gone meanwhile? */
+bool work_is_abandoned(const struct work_item *item);
+
+#endif
