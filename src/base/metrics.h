@@ -43,6 +43,16 @@ enum metric {
         METRIC_COUNT
 };
 
+/* In the order of the label values of METRIC_REFUSED. */
+enum metrics_refused {
+    METRICS_REFUSED_QUEUE_FULL,
+    METRICS_REFUSED_DEADLINE,
+    METRICS_REFUSED_LATE,
+    METRICS_REFUSED_GONE,
+    METRICS_REFUSED_PAUSE,
+    METRICS_REFUSED_SHARE,
+};
+
 /* `label` is the index among the label values of the list; 0 where there is none. */
 void metrics_add(enum metric m, unsigned label, uint64_t amount);
 void metrics_gauge_set(enum metric m, unsigned label, int64_t value);

@@ -1,0 +1,64 @@
+#include "secret.h"
+
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct secret *secret_new(size_t length)
+{
+    if (length > SIZE_MAX - sizeof(struct secret)) {
+        return NULL;
+    }
+    struct secret *s = calloc(1, sizeof(*s) + length);
+    if (s != NULL) {
+        s->length = length;
+    }
+    return s;
+}
+
+struct secret *secret_copy(struct span bytes)
+{
+    struct secret *s = secret_new(bytes.length);
+    if (s != NULL && bytes.length > 0) {
+        memcpy(s->bytes, bytes.data, bytes.length);
+    }
+    return s;
+}
+
+void secret_free(struct secret *s)
+{
+    if (s != NULL) {
+        secret_wipe(s->bytes, s->length);
+        free(s);
+    }
+}
+
+struct span secret_span(const struct secret *s)
+{
+    return (struct span){ .data = (const char *)s->bytes, .length = s->length };
+}
+
+enum err secret_random(void *out, size_t length)
+{
+    if (length > INT_MAX || RAND_bytes(out, (int)length) != 1) {
+        return ERR_INTERNAL;
+    }
+    return ERR_OK;
+}
+
+bool secret_equal(struct span a, struct span b)
+{
+    if (a.length != b.length) {
+        return false;
+    }
+    return a.length == 0 || CRYPTO_memcmp(a.data, b.data, a.length) == 0;
+}
+
+void secret_wipe(void *bytes, size_t length)
+{
+    if (length > 0) {
+        OPENSSL_cleanse(bytes, length);
+    }
+}
