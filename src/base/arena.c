@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES 4096 /* of the usual chunk, header included; a larger piece gets its own size  \
-                          */
+#define CHUNK_BYTES                                                                                \
+    4096 /* of the usual chunk, header included; a larger piece gets its own size                  \
+          */
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -110,6 +111,7 @@ enum err arena_copy(struct arena *a, struct span bytes, struct span *ret_copy)
     return ERR_OK;
 }
 
+PRINTF_LIKE(3, 0)
 static enum err format_into(struct arena *a, struct span *ret_text, const char *format,
                             va_list args)
 {
