@@ -1,11 +1,13 @@
 /* password.h - the only place that hashes: formats, policy and the engine.
  *
  * Threads:   password_hash() and password_verify() block until an engine thread has done the work;
- * worker threads only, many at once. The rest from anywhere. Ownership: arguments are borrowed;
- * texts come in the caller's arena. Copies of passwords are wiped. Failure:   ERR_INTERNAL for a
- * stored hash that is malformed or over the declared bounds (never a match), ERR_NOMEM, ERR_BUSY
- * when the engine stops. Units:     a step is one round of bcrypt's cost loop: cost c takes 2^c
- * steps. */
+ * worker threads only, many at once. The rest from anywhere.
+ * Ownership: arguments are borrowed; texts come in the caller's arena. Copies of passwords are
+ * wiped.
+ * Failure:   ERR_INTERNAL for a stored hash that is malformed or over the declared bounds (never a
+ * match), ERR_INVALID_INPUT for a password with NUL or over PASSWORD_MAX_BYTES, ERR_NOMEM, ERR_BUSY
+ * when the queue is full or the engine stops.
+ * Units:     a step is one round of bcrypt's cost loop: cost c takes 2^c steps. */
 #ifndef DOORWARD_PASSWORD_H
 #define DOORWARD_PASSWORD_H
 
@@ -42,8 +44,9 @@ AUTO_DEFINE(password_engine, struct password_engine, password_engine_free);
 MUST_CHECK enum err password_hash(struct password_engine *e, struct span password, struct arena *a,
                                   struct span *ret_hash);
 /* Compare with a stored hash ($2a$ $2b$ $2y$ $bcrypt-sha256$v=2), in constant time. A failed check
- * of a hash cheaper than the live cost is topped up to it, so that time does not tell. *ret_rehash:
- * the match is to be stored anew, since its form or cost is not the configured one. */
+ * of a hash cheaper than the live cost is topped up to it, so that time does not tell. A password
+ * over 72 bytes never matches a plain bcrypt hash, which would ignore its end. *ret_rehash: the
+ * match is to be stored anew, since its form or cost is not the configured one. */
 MUST_CHECK enum err password_verify(struct password_engine *e, struct span password,
                                     struct span hash, bool *ret_match, bool *ret_rehash);
 /* The hash to verify against for an account that does not exist: live cost, never a match. */
