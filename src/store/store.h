@@ -56,11 +56,12 @@ MUST_CHECK enum err store_user_list(struct store *s, struct uuid after, size_t m
                                     struct store_user **ret_users, size_t *ret_count);
 
 /* One change of one user. What `set` does not name stays. ERR_NOT_FOUND; ERR_CONFLICT when
- * if_password_hash is given and is no longer the stored one. */
+ * if_password_hash or if_session_epoch is given and is no longer the stored one. */
 struct store_user_change {
-    struct span if_password_hash; /* data NULL: unconditional */
-    struct span password_hash;    /* data NULL: stays */
-    struct span roles;            /* data NULL: stays */
+    struct span if_password_hash;    /* data NULL: unconditional */
+    const int64_t *if_session_epoch; /* NULL: unconditional */
+    struct span password_hash;       /* data NULL: stays */
+    struct span roles;               /* data NULL: stays */
     enum { STORE_KEEP_STATE, STORE_ENABLE, STORE_DISABLE } state;
     bool raise_epoch; /* session_epoch + 1, epoch_keep = keep: ends all sessions but one */
     struct uuid keep;
