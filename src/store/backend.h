@@ -1,0 +1,79 @@
+/* backend.h - what a store backend implements; store.c dispatches to it. Private to this folder.
+ *
+ * A backend embeds `struct store` as its first member and gives tables of operations, whose
+ * meaning, threads, ownership and failures are those of store.h. Measuring is store.c's. */
+#ifndef DOORWARD_STORE_BACKEND_H
+#define DOORWARD_STORE_BACKEND_H
+
+#include "store.h"
+
+struct store_backend;
+struct store {
+    const struct store_backend *backend; /* fixed */
+};
+
+struct store_user_ops {
+    enum err (*add)(struct store *s, const struct store_user *user);
+    enum err (*by_id)(struct store *s, struct uuid id, struct arena *a,
+                      struct store_user *ret_user);
+    enum err (*by_username)(struct store *s, struct span username, struct arena *a,
+                            struct store_user *ret_user);
+    enum err (*by_email)(struct store *s, struct span email, struct arena *a,
+                         struct store_user *ret_user);
+    enum err (*list)(struct store *s, struct uuid after, size_t max, struct arena *a,
+                     struct store_user **ret_users, size_t *ret_count);
+    enum err (*change)(struct store *s, struct uuid id, const struct store_user_change *change,
+                       int64_t *ret_epoch);
+    enum err (*attempt)(struct store *s, struct uuid id, int64_t free_attempts, int64_t max_wait_ms,
+                        int64_t *ret_wait_ms);
+    enum err (*remove)(struct store *s, struct uuid id, struct span if_password_hash,
+                       int64_t *ret_epoch);
+};
+
+struct store_session_ops {
+    enum err (*add)(struct store *s, const struct store_session *session, size_t max_sessions);
+    enum err (*get)(struct store *s, struct uuid id, struct arena *a,
+                    struct store_session *ret_session);
+    enum err (*list)(struct store *s, struct uuid user_id, size_t max, struct arena *a,
+                     struct store_session **ret_sessions, size_t *ret_count);
+    enum err (*rotate)(struct store *s, const struct store_rotation *rotation, struct arena *a,
+                       bool *ret_rotated, struct store_session *ret_session, int64_t *ret_now);
+    enum err (*revoke)(struct store *s, struct uuid id);
+};
+
+struct store_revocation_ops {
+    enum err (*put)(struct store *s, const struct store_revocation *revocation);
+    enum err (*since)(struct store *s, int64_t after, size_t max, struct arena *a,
+                      struct store_revocation **ret_revocations, size_t *ret_count);
+};
+
+struct store_key_ops {
+    enum err (*add_first)(struct store *s, const struct store_key *key);
+    enum err (*list)(struct store *s, struct arena *a, struct store_key **ret_keys,
+                     size_t *ret_count);
+};
+
+struct store_upkeep_ops {
+    enum err (*heartbeat)(struct store *s);
+    enum err (*sweep)(struct store *s, size_t max, bool *ret_more);
+};
+
+struct store_backend {
+    struct span scheme; /* what the URI starts with, colon included */
+    enum err (*open)(const struct store_options *options, struct span location, struct arena *a,
+                     struct span *ret_why, struct store **ret_store);
+    void (*close)(struct store *s);
+    const struct store_user_ops *users;
+    const struct store_session_ops *sessions;
+    const struct store_revocation_ops *revocations;
+    const struct store_key_ops *keys;
+    const struct store_upkeep_ops *upkeep;
+};
+
+/* The life times that every backend's sweep goes by. */
+#define STORE_SWEEP_AFTER_MS     (INT64_C(24) * 3600 * 1000)      /* past the expiry */
+#define STORE_TOMBSTONE_AFTER_MS (INT64_C(30) * 24 * 3600 * 1000) /* past the deletion */
+
+extern const struct store_backend store_sqlite_backend;
+
+#endif

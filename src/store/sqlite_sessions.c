@@ -1,0 +1,223 @@
+/* sqlite_sessions.c - sessions, and the one conditional write of a refresh. */
+#include "sqlite.h"
+
+#define SESSION_COLUMNS                                                                            \
+    "id, user_id, epoch, master_key, counter, created_at, rotated_at, last_used_at,"               \
+    " idle_expires_at, expires_at, revoked_at, ip, agent"
+
+static enum err read_session(struct sqlite_query *q, struct arena *a,
+                             struct store_session *ret_session)
+{
+    struct store_session s = { 0 };
+    s.id = sqlite_read_uuid(q);
+    s.user_id = sqlite_read_uuid(q);
+    s.epoch = sqlite_read_int(q);
+    s.master_key = sqlite_read_bytes(q, a);
+    s.counter = sqlite_read_int(q);
+    s.created_at = sqlite_read_int(q);
+    s.rotated_at = sqlite_read_int(q);
+    s.last_used_at = sqlite_read_int(q);
+    s.idle_expires_at = sqlite_read_int(q);
+    s.expires_at = sqlite_read_int(q);
+    s.revoked_at = sqlite_read_int(q);
+    s.ip = sqlite_read_text(q, a);
+    s.agent = sqlite_read_text(q, a);
+    TRY(sqlite_read_end(q));
+    *ret_session = s;
+    return ERR_OK;
+}
+
+/* ---- adding ---- */
+static const char sql_insert[] = "INSERT INTO sessions (" SESSION_COLUMNS ")"
+                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                                 " ON CONFLICT DO NOTHING";
+/* Sessions of an older epoch are dead already, but the kept one: they do not count. */
+static const char sql_evict[] =
+    "UPDATE sessions SET revoked_at = ?4 WHERE id IN ("
+    " SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2 AND revoked_at = 0"
+    "   AND idle_expires_at > ?4 AND expires_at > ?4"
+    "   AND (epoch >= ?3 OR id = (SELECT epoch_keep FROM users WHERE id = ?1))"
+    " ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET ?5)";
+
+struct addition {
+    const struct store_session *session;
+    size_t max_sessions;
+};
+
+static enum err insert_session(struct sqlite_conn *c, const struct store_session *s)
+{
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_insert, &q));
+    sqlite_bind_uuid(&q, s->id);
+    sqlite_bind_uuid(&q, s->user_id);
+    sqlite_bind_int(&q, s->epoch);
+    sqlite_bind_bytes(&q, s->master_key);
+    sqlite_bind_int(&q, s->counter);
+    sqlite_bind_int(&q, s->created_at);
+    sqlite_bind_int(&q, s->rotated_at);
+    sqlite_bind_int(&q, s->last_used_at);
+    sqlite_bind_int(&q, s->idle_expires_at);
+    sqlite_bind_int(&q, s->expires_at);
+    sqlite_bind_int(&q, s->revoked_at);
+    sqlite_bind_text(&q, sqlite_present(s->ip));
+    sqlite_bind_text(&q, sqlite_present(s->agent));
+    int64_t changed = 0;
+    TRY(sqlite_run(&q, &changed));
+    return changed == 1 ? ERR_OK : ERR_CONFLICT;
+}
+
+static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argument)
+{
+    const struct addition *addition = argument;
+    const struct store_session *s = addition->session;
+    TRY(insert_session(c, s));
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_evict, &q));
+    sqlite_bind_uuid(&q, s->user_id);
+    sqlite_bind_uuid(&q, s->id);
+    sqlite_bind_int(&q, s->epoch);
+    sqlite_bind_int(&q, now_ms);
+    /* The new one is among those allowed, and is never evicted itself. */
+    sqlite_bind_count(&q, addition->max_sessions > 0 ? addition->max_sessions - 1 : 0);
+    return sqlite_run(&q, NULL);
+}
+
+static enum err session_add(struct store *s, const struct store_session *session,
+                            size_t max_sessions)
+{
+    struct addition addition = { .session = session, .max_sessions = max_sessions };
+    return sqlite_write(&sqlite_of(s)->writer, add_and_evict, &addition);
+}
+
+/* ---- reading ---- */
+static const char sql_by_id[] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE id = ?1";
+static const char sql_list[] =
+    "SELECT " SESSION_COLUMNS " FROM sessions WHERE user_id = ?1 AND revoked_at = 0"
+    " AND idle_expires_at > ?2 AND expires_at > ?2 ORDER BY created_at DESC, id DESC LIMIT ?3";
+
+static enum err find_session(struct sqlite_conn *c, struct uuid id, struct arena *a,
+                             struct store_session *ret_session)
+{
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_by_id, &q));
+    sqlite_bind_uuid(&q, id);
+    TRY(sqlite_row(&q));
+    return read_session(&q, a, ret_session);
+}
+
+static enum err session_get(struct store *s, struct uuid id, struct arena *a,
+                            struct store_session *ret_session)
+{
+    AUTO(sqlite_reader) struct sqlite_reader reader = sqlite_reader_take(&sqlite_of(s)->readers);
+    return find_session(reader.conn, id, a, ret_session);
+}
+
+static enum err session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
+                             struct store_session **ret_sessions, size_t *ret_count)
+{
+    int64_t now_ms = clock_now_ms(sqlite_of(s)->writer.clock);
+    AUTO(sqlite_reader) struct sqlite_reader reader = sqlite_reader_take(&sqlite_of(s)->readers);
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(reader.conn, sql_list, &q));
+    sqlite_bind_uuid(&q, user_id);
+    sqlite_bind_int(&q, now_ms);
+    sqlite_bind_count(&q, max);
+    struct sqlite_rows rows = { 0 };
+    enum err e = ERR_OK;
+    while ((e = sqlite_row(&q)) == ERR_OK) {
+        struct store_session session = { 0 };
+        TRY(read_session(&q, a, &session));
+        TRY(sqlite_rows_add(&rows, a, &session, sizeof(session)));
+    }
+    if (e != ERR_NOT_FOUND) {
+        return e;
+    }
+    *ret_sessions = rows.data;
+    *ret_count = rows.count;
+    return ERR_OK;
+}
+
+/* ---- refreshing ---- */
+static const char sql_rotate[] =
+    "UPDATE sessions SET counter = counter + 1, rotated_at = ?3, last_used_at = ?3,"
+    " idle_expires_at = CASE WHEN ?4 < expires_at - ?3 THEN ?3 + ?4 ELSE expires_at END,"
+    " ip = ?5, agent = ?6"
+    " WHERE id = ?1 AND counter = ?2 AND revoked_at = 0 AND idle_expires_at > ?3 AND expires_at > "
+    "?3"
+    " RETURNING " SESSION_COLUMNS;
+
+struct rotation {
+    const struct store_rotation *what;
+    struct arena *arena;
+    bool rotated; /* from here on: the result */
+    struct store_session session;
+    int64_t now_ms;
+};
+
+static enum err try_rotation(struct sqlite_conn *c, struct rotation *r)
+{
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_rotate, &q));
+    sqlite_bind_uuid(&q, r->what->id);
+    sqlite_bind_int(&q, r->what->counter);
+    sqlite_bind_int(&q, r->now_ms);
+    sqlite_bind_int(&q, r->what->idle_ttl_ms);
+    sqlite_bind_text(&q, sqlite_present(r->what->ip));
+    sqlite_bind_text(&q, sqlite_present(r->what->agent));
+    TRY(sqlite_row(&q));
+    TRY(read_session(&q, r->arena, &r->session));
+    r->rotated = true;
+    return ERR_OK;
+}
+
+/* The loser of a race reads the winner's record in the same transaction, and is answered after the
+ * commit that both are part of. */
+static enum err rotate_or_read(struct sqlite_conn *c, int64_t now_ms, void *argument)
+{
+    struct rotation *r = argument;
+    r->now_ms = now_ms;
+    enum err e = try_rotation(c, r);
+    return e == ERR_NOT_FOUND ? find_session(c, r->what->id, r->arena, &r->session) : e;
+}
+
+static enum err session_rotate(struct store *s, const struct store_rotation *rotation,
+                               struct arena *a, bool *ret_rotated,
+                               struct store_session *ret_session, int64_t *ret_now)
+{
+    struct rotation r = { .what = rotation, .arena = a };
+    TRY(sqlite_write(&sqlite_of(s)->writer, rotate_or_read, &r));
+    *ret_rotated = r.rotated;
+    *ret_session = r.session;
+    *ret_now = r.now_ms;
+    return ERR_OK;
+}
+
+/* ---- revoking ---- */
+static const char sql_revoke[] =
+    "UPDATE sessions SET revoked_at = CASE revoked_at WHEN 0 THEN ?2 ELSE revoked_at END"
+    " WHERE id = ?1";
+
+static enum err mark_revoked(struct sqlite_conn *c, int64_t now_ms, void *argument)
+{
+    const struct uuid *id = argument;
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_revoke, &q));
+    sqlite_bind_uuid(&q, *id);
+    sqlite_bind_int(&q, now_ms);
+    int64_t changed = 0;
+    TRY(sqlite_run(&q, &changed));
+    return changed == 1 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static enum err session_revoke(struct store *s, struct uuid id)
+{
+    return sqlite_write(&sqlite_of(s)->writer, mark_revoked, &id);
+}
+
+const struct store_session_ops sqlite_session_ops = {
+    .add = session_add,
+    .get = session_get,
+    .list = session_list,
+    .rotate = session_rotate,
+    .revoke = session_revoke,
+};

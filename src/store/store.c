@@ -1,0 +1,189 @@
+/* store.c - picks the backend by the URI's scheme, and measures every call to it. */
+#include "store.h"
+
+#include "backend.h"
+
+/* The label values of METRIC_STORE_SECONDS, in their order. */
+enum operation { OPERATION_READ, OPERATION_WRITE, OPERATION_HEARTBEAT };
+
+static const struct store_backend *const backends[] = {
+    &store_sqlite_backend,
+};
+
+enum err store_open(const struct store_options *options, struct arena *a, struct span *ret_why,
+                    struct store **ret_store)
+{
+    INVARIANT(options->clock != NULL);
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+        const struct store_backend *b = backends[i];
+        if (span_starts(options->uri, b->scheme)) {
+            struct span location = span_from(options->uri, b->scheme.length);
+            return b->open(options, location, a, ret_why, ret_store);
+        }
+    }
+    /* The URI itself is not repeated: it may carry a password. */
+    *ret_why = SPAN("the database URI must start with sqlite:, as in sqlite:./var/doorward.db");
+    return ERR_CONFIG;
+}
+
+void store_close(struct store *s)
+{
+    if (s != NULL) {
+        s->backend->close(s);
+    }
+}
+
+static bool is_failure(enum err e)
+{
+    return e == ERR_UNAVAILABLE || e == ERR_INTERNAL || e == ERR_NOMEM || e == ERR_IO;
+}
+
+static enum err measured(enum operation operation, int64_t started_us, enum err result)
+{
+    metrics_observe_us(METRIC_STORE_SECONDS, operation, clock_monotonic_us() - started_us);
+    if (is_failure(result)) {
+        metrics_add(METRIC_STORE_ERRORS, 0, 1);
+    }
+    return result;
+}
+
+/* ---- users ---- */
+enum err store_user_add(struct store *s, const struct store_user *user)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->users->add(s, user));
+}
+
+enum err store_user_by_id(struct store *s, struct uuid id, struct arena *a,
+                          struct store_user *ret_user)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started, s->backend->users->by_id(s, id, a, ret_user));
+}
+
+enum err store_user_by_username(struct store *s, struct span username, struct arena *a,
+                                struct store_user *ret_user)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started,
+                    s->backend->users->by_username(s, username, a, ret_user));
+}
+
+enum err store_user_by_email(struct store *s, struct span email, struct arena *a,
+                             struct store_user *ret_user)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started, s->backend->users->by_email(s, email, a, ret_user));
+}
+
+enum err store_user_list(struct store *s, struct uuid after, size_t max, struct arena *a,
+                         struct store_user **ret_users, size_t *ret_count)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started,
+                    s->backend->users->list(s, after, max, a, ret_users, ret_count));
+}
+
+enum err store_user_change(struct store *s, struct uuid id, const struct store_user_change *change,
+                           int64_t *ret_epoch)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->users->change(s, id, change, ret_epoch));
+}
+
+enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
+                            int64_t max_wait_ms, int64_t *ret_wait_ms)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started,
+                    s->backend->users->attempt(s, id, free_attempts, max_wait_ms, ret_wait_ms));
+}
+
+enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,
+                           int64_t *ret_epoch)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started,
+                    s->backend->users->remove(s, id, if_password_hash, ret_epoch));
+}
+
+/* ---- sessions ---- */
+enum err store_session_add(struct store *s, const struct store_session *session,
+                           size_t max_sessions)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->sessions->add(s, session, max_sessions));
+}
+
+enum err store_session_get(struct store *s, struct uuid id, struct arena *a,
+                           struct store_session *ret_session)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started, s->backend->sessions->get(s, id, a, ret_session));
+}
+
+enum err store_session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
+                            struct store_session **ret_sessions, size_t *ret_count)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started,
+                    s->backend->sessions->list(s, user_id, max, a, ret_sessions, ret_count));
+}
+
+enum err store_session_rotate(struct store *s, const struct store_rotation *rotation,
+                              struct arena *a, bool *ret_rotated, struct store_session *ret_session,
+                              int64_t *ret_now)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(
+        OPERATION_WRITE, started,
+        s->backend->sessions->rotate(s, rotation, a, ret_rotated, ret_session, ret_now));
+}
+
+enum err store_session_revoke(struct store *s, struct uuid id)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->sessions->revoke(s, id));
+}
+
+/* ---- revocations ---- */
+enum err store_revocation_put(struct store *s, const struct store_revocation *revocation)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->revocations->put(s, revocation));
+}
+
+enum err store_revocation_since(struct store *s, int64_t after, size_t max, struct arena *a,
+                                struct store_revocation **ret_revocations, size_t *ret_count)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started,
+                    s->backend->revocations->since(s, after, max, a, ret_revocations, ret_count));
+}
+
+/* ---- the key ring ---- */
+enum err store_key_add_first(struct store *s, const struct store_key *key)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->keys->add_first(s, key));
+}
+
+enum err store_key_list(struct store *s, struct arena *a, struct store_key **ret_keys,
+                        size_t *ret_count)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started, s->backend->keys->list(s, a, ret_keys, ret_count));
+}
+
+/* ---- upkeep ---- */
+enum err store_heartbeat(struct store *s)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_HEARTBEAT, started, s->backend->upkeep->heartbeat(s));
+}
+
+enum err store_sweep(struct store *s, size_t max, bool *ret_more)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->upkeep->sweep(s, max, ret_more));
+}
