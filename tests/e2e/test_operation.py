@@ -1,0 +1,339 @@
+"""Start, stop, reload, logs, the command line beside a running service."""
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from service import PASSWORD, bearer, read_answer, unique_name, wait_until
+
+
+# ---- start
+
+def refused(service, code, *words):
+    """The start fails with this exit code and one line that holds these words."""
+    service.launch()
+    assert service.process.wait(30) == code, service.stderr
+    service._reader.join()
+    lines = [line for line in service.lines if line.strip()]
+    service.process = None
+    assert len(lines) == 1, lines
+    for word in words:
+        assert word.lower() in lines[0].lower(), lines[0]
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"PORT": "99999"}, ["PORT", "65535"]),
+    ({"BCRYPT_COST": "3"}, ["BCRYPT_COST", "31"]),
+    ({"BCRYPT_COST": "9", "DEVELOPMENT": None}, ["BCRYPT_COST", "DEVELOPMENT"]),
+    ({"BCRYPT_COST": "twelve"}, ["BCRYPT_COST"]),
+    ({"JWT_SECRET": "short"}, ["JWT_SECRET", "32"]),
+    ({"JWT_SECRET": "s" * 32, "JWT_ALG": "ES256"}, ["JWT_ALG"]),
+    ({"JWT_ALG": "none"}, ["JWT_ALG", "ES256"]),
+    ({"MASTER_KEY": "c2hvcnQ="}, ["MASTER_KEY", "32"]),
+    ({"MASTER_KEY_FILE": "/nonexistent/key"}, ["MASTER_KEY_FILE", "/nonexistent/key"]),
+    ({"COOKIES": "maybe"}, ["COOKIES", "optional"]),
+    ({"RESPONSES": "other"}, ["RESPONSES", "classic"]),
+    ({"TRUSTED_PROXIES": "10.0.0.0/99"}, ["TRUSTED_PROXIES", "10.0.0.0/99"]),
+    ({"LISTEN": "localhost"}, ["LISTEN"]),
+    ({"TLS_CERT": "/nonexistent.crt"}, ["TLS_KEY"]),
+    ({"DB_URI": "postgres://x"}, ["DB_URI", "sqlite:"]),
+    ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "debug"]),
+    ({"PUBLIC_URL": "ftp://x"}, ["PUBLIC_URL"]),
+    ({"LOGIN_DEADLINE_MS": "-1"}, ["LOGIN_DEADLINE_MS"]),
+])
+def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(new_service, settings, words):
+    refused(new_service(**settings), 2, *words)
+
+
+def test_an_unknown_name_in_the_env_file_stops_the_start_and_names_a_neighbour(new_service):
+    service = new_service()
+    (service.directory / ".env").write_text("JWT_EXPIRY=60\nJWT_EXPIRI=60\n")
+    refused(service, 2, ".env:2", "JWT_EXPIRI", "JWT_EXPIRY")
+
+
+def test_a_port_in_use_is_told(new_service):
+    service = new_service()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", service.port))
+        other.listen()
+        refused(service, 1, str(service.port), "in use")
+
+
+def test_a_key_that_others_can_read_is_refused(new_service, start_service):
+    first = start_service()
+    first.stop()
+    key = first.directory / "var" / "tls.key"
+    key.chmod(0o644)
+    service = new_service(TLS_CERT=first.directory / "var" / "tls.crt", TLS_KEY=key)
+    service.launch()
+    assert service.process.wait(30) in (1, 2)
+    service._reader.join()
+    assert str(key) in service.stderr and "600" in service.stderr and len(service.lines) == 1
+    service.process = None
+
+
+def test_a_directory_that_is_missing_is_told(new_service, tmp_path):
+    refused(new_service(DB_URI=f"sqlite:{tmp_path}/no/such/place/doorward.db"), 1, "no/such/place")
+
+
+def test_a_file_that_is_no_database_is_told_and_left_as_it_is(new_service, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, but somebody's notes\n" * 100)
+    refused(new_service(DB_URI=f"sqlite:{file}"), 1, "notes.txt")
+    assert file.read_text().startswith("not a database")
+
+
+def test_what_is_made_at_start_is_private(service):
+    var = service.directory / "var"
+    assert var.stat().st_mode & 0o777 == 0o700
+    for name in ("doorward.db", "tls.key", "master.key"):
+        assert (var / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_the_start_says_where_it_listens_and_the_arithmetic_of_its_sizes(service):
+    said = (service.directory / "stdout.txt").read_text() + service.stderr
+    assert service.url in said and "curl" in said and "--cacert" in said
+    for word in ("loops", "workers", "connections"):
+        assert word in said.lower()
+
+
+def test_a_wrong_master_key_stops_the_start_and_touches_nothing(start_service, new_service):
+    service = start_service()
+    name, tokens = service.newcomer()
+    service.stop()
+    import base64
+    other = new_service(DB_URI=f"sqlite:{service.directory}/var/doorward.db",
+                        MASTER_KEY=base64.b64encode(os.urandom(32)).decode())
+    other.launch()
+    assert other.process.wait(30) in (1, 2)
+    other._reader.join()
+    assert "MASTER_KEY" in other.stderr and len(other.lines) == 1, other.stderr
+    other.process = None
+    service.start()
+    with service.client() as client:
+        assert client.get("/verify", headers=bearer(tokens)).status_code == 200
+
+
+# ---- everything is as it was
+
+def test_after_a_restart_everything_is_as_it_was(start_service):
+    service = start_service()
+    name, tokens = service.newcomer()
+    service.restart()
+    with service.client() as client:
+        assert client.get("/verify", headers=bearer(tokens)).status_code == 200
+        assert client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
+    service.login(name)
+
+
+# ---- drain
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_and_ends_with_0(start_service, number):
+    service = start_service(BCRYPT_COST=9)
+    name = service.register()["username"]
+    body = f'{{"username":"{name}","password":"{PASSWORD}"}}'.encode()
+    with service.raw() as busy, service.raw() as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert read_answer(idle)[0] == 200
+        busy.sendall(b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        service.wait_for_event(event="request", route="/register")
+        service.process.send_signal(number)
+        status, headers, _, _ = read_answer(busy)
+        assert status == 200
+        assert idle.recv(10) == b""
+    assert service.stop() == 0
+
+
+def test_during_the_drain_delay_it_serves_but_is_not_ready_and_closes_after_each_answer(start_service):
+    service = start_service(DRAIN_DELAY=30)
+    _, tokens = service.newcomer()
+    service.process.send_signal(signal.SIGTERM)
+
+    def draining():
+        with service.client() as client:
+            answer = client.get("/readyz")
+            return answer.status_code == 503 and answer
+    answer = wait_until(draining, "readyz 503")
+    assert answer.headers["connection"] == "close"
+    with service.client() as client:
+        answer = client.get("/verify", headers=bearer(tokens))
+        assert answer.status_code == 200 and answer.headers["connection"] == "close"
+    service.process.send_signal(signal.SIGTERM)  # a second signal ends at once
+    service.process.wait(10)
+    service._reader.join()
+    service.process = None
+
+
+# ---- reload
+
+def test_a_new_certificate_is_taken_up_without_losing_a_connection(start_service, tmp_path):
+    first, second = start_service(), start_service()
+    crt, key = tmp_path / "server.crt", tmp_path / "server.key"
+
+    def install(source):
+        for target, name in ((key, "tls.key"), (crt, "tls.crt")):
+            fresh = target.with_suffix(target.suffix + ".new")
+            fresh.write_bytes((source.directory / "var" / name).read_bytes())
+            fresh.chmod(0o600)
+            fresh.rename(target)
+
+    install(first)
+    service = start_service(TLS_CERT=crt, TLS_KEY=key)
+    with service.raw() as kept:
+        install(second)
+        service.process.send_signal(signal.SIGHUP)
+        shown = (second.directory / "var" / "tls.crt").read_text()
+        import ssl
+        wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", service.port)) == shown.replace("\r", ""), "the new certificate")
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, headers, _, _ = read_answer(kept)
+        assert status == 200 and "max-age" in headers["strict-transport-security"]
+        crt.write_text("broken")
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for_event(level="error") if any(e.get("level") == "error" for e in service.events) else None
+        assert ssl.get_server_certificate(("127.0.0.1", service.port)) == shown
+        install(first)  # by file change alone
+        wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", service.port))
+                   == (first.directory / "var" / "tls.crt").read_text(), "the first certificate again")
+
+
+# ---- logs
+
+SECRETS = re.compile(r"correct horse|\$2b\$|eyJ[A-Za-z0-9_-]{10,}|BEGIN [A-Z ]*PRIVATE")
+
+
+def test_the_log_tells_each_event_and_no_secret(start_service):
+    service = start_service()
+    name, tokens = service.newcomer()
+    with service.client() as client:
+        client.post("/login", json={"username": name, "password": "wrong guess"})
+        child = client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).json()
+        client.post("/password", headers=bearer(child), json={"current_password": PASSWORD, "new_password": PASSWORD + "2"})
+        client.request("DELETE", "/profile", headers=bearer(child), json={"password": PASSWORD + "2"})
+        other, mine = service.newcomer()
+        client.post("/logout", headers=bearer(mine))
+        client.get("/nowhere/\x7f", headers={"User-Agent": "line\tbreak", "X-Request-Id": "find-me"})
+    service.stop()
+    actions = {e.get("action") for e in service.events if e["event"] == "audit"}
+    assert {"register", "login", "login_failed", "password_change", "account_delete", "logout"} <= actions
+    assert not SECRETS.search(service.stderr)
+    for secret in (tokens["refresh_token"], child["refresh_token"], PASSWORD):
+        assert secret not in service.stderr
+    requests = [e for e in service.events if e["event"] == "request"]
+    assert requests
+    for event in requests:
+        assert {"time", "level", "event", "request_id", "route", "status"} <= set(event)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
+    assert any(e["request_id"] == "find-me" and e["status"] == 404 for e in requests)
+    assert all(line.startswith("{") and line.endswith("}") for line in service.lines)
+
+
+# ---- behind a proxy
+
+@pytest.mark.parametrize("trusted, seen", [("127.0.0.1/32", "203.0.113.7"), (None, "127.0.0.1"), ("10.0.0.0/8", "127.0.0.1")])
+def test_a_forwarded_address_is_believed_from_trusted_proxies_alone(start_service, trusted, seen):
+    service = start_service(**({"TRUSTED_PROXIES": trusted} if trusted else {}))
+    name = service.register()["username"]
+    with service.client() as client:
+        answer = client.post("/login", json={"username": name, "password": PASSWORD},
+                             headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})
+        listed = client.get("/sessions", headers=bearer(answer.json())).json()["sessions"]
+    assert listed[0]["ip"] == seen
+
+
+# ---- the command line
+
+def test_a_user_lives_through_the_command_line_beside_the_service(service):
+    name = unique_name()
+    done = service.cli("user", "add", "--username", name, "--email", f"{name}@example.org", stdin=PASSWORD + "\n")
+    assert name in done.stdout
+    service.login(name)
+    assert name in service.cli("user", "list").stdout
+    shown = service.cli("user", "show", name).stdout
+    assert f"{name}@example.org" in shown and "$2b$" not in shown
+    service.cli("user", "passwd", f"{name}@example.org", stdin="a different one\n")
+    service.login(name, "a different one")
+    service.cli("user", "role", name, "admin")
+    service.cli("user", "delete", name)
+    with service.client() as client:
+        assert client.post("/login", json={"username": name, "password": "a different one"}).status_code == 401
+    assert service.cli("user", "show", name, code=1).stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ["user"], ["user", "grow"], ["user", "show"], ["serve", "--nonsense"], ["nonsense"], ["config", "--nonsense"],
+    ["user", "add", "--username", "x", "--password", "argv"],
+])
+def test_wrong_usage_is_exit_code_2_and_says_what_is_right(service, arguments):
+    done = service.cli(*arguments, code=2)
+    assert done.stdout == "" and done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["user", "--help"], ["user", "add", "--help"], ["config", "--help"]])
+def test_help_is_everywhere(service, arguments):
+    assert "doorward" in service.cli(*arguments).stdout.lower()
+
+
+def test_the_version_names_its_libraries(service):
+    said = service.cli("--version").stdout.lower()
+    for library in ("doorward", "libuv", "llhttp", "libjwt", "openssl", "sqlite", "jansson"):
+        assert library in said
+
+
+def test_config_shows_where_each_value_comes_from_and_masks_secrets(new_service):
+    service = new_service(JWT_SECRET="very-secret-" * 4)
+    (service.directory / ".env").write_text("IDLE_TIMEOUT=33\n")
+    said = service.cli("config").stdout
+    assert "very-secret" not in said
+    assert re.search(r"IDLE_TIMEOUT=33\b.*\.env", said) and re.search(r"BODY_TIMEOUT=20\b.*default", said)
+    assert re.search(r"BCRYPT_COST=4\b.*environment", said)
+    service.cli("config", "--check")
+    service.settings["PORT"] = "nonsense"
+    assert "PORT" in service.cli("config", "--check", code=2).stderr
+
+
+def test_a_password_is_read_from_a_terminal_without_echo(service):
+    name = unique_name()
+    master, slave = pty.openpty()
+    process = subprocess.Popen([service.binary, "user", "add", "--username", name], cwd=service.directory,
+                               env=service.environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                               preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+    os.close(slave)
+    seen = b""
+
+    def read_until(word):
+        nonlocal seen
+        while word not in seen.lower():
+            seen += os.read(master, 1000)
+
+    read_until(b"password")
+    os.write(master, b"typed in secret\n")
+    seen = b""
+    try:
+        read_until(b":")
+        os.write(master, b"typed in secret\n")
+        while True:
+            seen += os.read(master, 1000)
+    except OSError:
+        pass
+    assert process.wait(30) == 0, seen
+    os.close(master)
+    assert b"typed in secret" not in seen
+    service.login(name, "typed in secret")
+
+
+def test_two_services_on_one_file_see_each_other(start_service):
+    first = start_service()
+    second = start_service(DB_URI=f"sqlite:{first.directory}/var/doorward.db",
+                           MASTER_KEY_FILE=first.directory / "var" / "master.key")
+    name, tokens = first.newcomer()
+    with second.client() as client:
+        assert client.get("/verify", headers=bearer(tokens)).status_code == 200
+        with first.client() as other:
+            assert other.post("/logout", headers=bearer(tokens)).status_code == 204
+        wait_until(lambda: client.get("/verify", headers=bearer(tokens)).status_code == 401, "the logout", patience_s=5)
