@@ -1,0 +1,181 @@
+/* app.c - store, tokens, engine and domain from the settings. */
+#include "files.h"
+#include "parts.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CLI_BUSY_MS 5000 /* a person waits longer than a client */
+
+bool parts_has_ring(const struct config *c)
+{
+    return !span_equal(c->jwt_alg, SPAN("HS256"));
+}
+
+static struct span master_span(const uint8_t *key)
+{
+    return (struct span){ .data = (const char *)key, .length = CONFIG_MASTER_BYTES };
+}
+
+/* The key in ./var, made when it is not there. */
+static enum err read_master(struct arena *a, struct span *ret_why, struct span *ret_key)
+{
+    struct span bytes;
+    struct span line;
+    size_t length = 0;
+    if (access(FILES_MASTER, F_OK) != 0) {
+        TRY(files_make_directory(FILES_VAR, a, ret_why));
+        TRY(files_make_key(FILES_MASTER, CONFIG_MASTER_BYTES, a, ret_why));
+    }
+    TRY(files_read(FILES_MASTER, FILES_SECRET, a, &bytes, ret_why));
+    TRY(files_one_line(FILES_MASTER, bytes, a, &line, ret_why));
+    uint8_t *key = (uint8_t *)arena_get(a, CONFIG_MASTER_BYTES);
+    if (key == NULL) {
+        return ERR_NOMEM;
+    }
+    if (!span_from_base64(line, key, CONFIG_MASTER_BYTES, &length) ||
+        length != CONFIG_MASTER_BYTES) {
+        return config_refuse(a, ret_why,
+                             FILES_MASTER ": is not 32 bytes in base64; bring the right file back, "
+                                          "or give MASTER_KEY");
+    }
+    *ret_key = master_span(key);
+    return ERR_OK;
+}
+
+static enum err find_masters(const struct config *c, struct arena *a, struct span *ret_why,
+                             struct token_options *options)
+{
+    if (c->master_count == 0) {
+        options->master_count = 1;
+        return read_master(a, ret_why, &options->master[0]);
+    }
+    options->master_count = c->master_count;
+    for (size_t i = 0; i < c->master_count; i++) {
+        options->master[i] = master_span(c->master[i]);
+    }
+    return ERR_OK;
+}
+
+static enum err open_store(struct app *app, unsigned readers, int64_t busy_timeout_ms,
+                           struct arena *a, struct span *ret_why)
+{
+    struct store_options options = {
+        .uri = app->config->db_uri,
+        .clock = &app->clock,
+        .readers = readers,
+        .busy_timeout_ms = busy_timeout_ms,
+    };
+    struct span why = SPAN_NONE;
+    enum err e = store_open(&options, a, &why, &app->store);
+    if (e != ERR_OK && why.length > 0) {
+        TRY(arena_printf(a, ret_why, "DB_URI: %.*s", SPAN_FMT(why)));
+    }
+    return e;
+}
+
+static enum err open_tokens(struct app *app, struct arena *a, struct span *ret_why)
+{
+    const struct config *c = app->config;
+    struct token_options options = {
+        .issuer = c->jwt_issuer,
+        .audience = c->jwt_audience,
+        .algorithm = c->jwt_alg,
+        .type = c->jwt_typ,
+        .secret = c->jwt_secret,
+        .secret_previous = c->jwt_secret_previous,
+        .expiry_s = c->jwt_expiry,
+        .leeway_s = c->jwt_leeway,
+    };
+    TRY(find_masters(c, a, ret_why, &options));
+    enum err e = token_open(&options, &app->tokens);
+    if (e == ERR_CONFIG) {
+        *ret_why =
+            SPAN("JWT_ALG, JWT_SECRET, MASTER_KEY: do not go together; is a key given twice?");
+    }
+    return e;
+}
+
+static enum err open_auth(struct app *app, unsigned loops)
+{
+    const struct config *c = app->config;
+    struct auth_options options = {
+        .store = app->store,
+        .tokens = app->tokens,
+        .passwords = app->engine,
+        .clock = &app->clock,
+        .loops = loops,
+        .has_ring = parts_has_ring(c),
+        .password_min_length = (size_t)c->password_min_length,
+        .max_sessions_per_user = (size_t)c->max_sessions,
+        .access_expiry_s = c->jwt_expiry,
+        .leeway_s = c->jwt_leeway,
+        .refresh_expiry_s = c->refresh_expiry,
+        .session_max_age_s = c->session_max_age,
+        .refresh_grace_s = c->refresh_grace,
+        .login_attempts = c->login_attempts,
+        .login_max_wait_s = c->login_max_wait,
+        .revocation_max_lag_s = c->revocation_max_lag,
+    };
+    return auth_open(&options, &app->auth);
+}
+
+static enum err open_engine(struct app *app, const struct sizes *sizes)
+{
+    struct password_options options = {
+        .threads = sizes->engine_threads,
+        .cost = (unsigned)app->config->bcrypt_cost,
+        /* A caller waits for its one job, so there are no more jobs than workers. */
+        .queue_max = sizes->password_workers,
+    };
+    return password_engine_new(&options, &app->engine);
+}
+
+enum err parts_open(const struct config *c, const struct sizes *sizes, struct arena *a,
+                    struct span *ret_why, struct app **ret_app)
+{
+    AUTO(app) struct app *app = (struct app *)calloc(1, sizeof(*app));
+    if (app == NULL) {
+        return ERR_NOMEM;
+    }
+    app->config = c;
+    bool serves = sizes->loops > 0;
+    if (span_starts(c->db_uri, SPAN("sqlite:" FILES_VAR "/"))) {
+        TRY(files_make_directory(FILES_VAR, a, ret_why));
+    }
+    TRY(open_store(app, sizes->readers, serves ? c->store_deadline_ms : CLI_BUSY_MS, a, ret_why));
+    TRY(open_tokens(app, a, ret_why));
+    TRY(open_engine(app, sizes));
+    TRY(open_auth(app, serves ? sizes->loops : 1));
+    *ret_app = app;
+    app = NULL;
+    return ERR_OK;
+}
+
+enum err app_open(const struct config *c, struct arena *a, struct span *ret_why,
+                  struct app **ret_app)
+{
+    struct sizes sizes = { .engine_threads = 1, .password_workers = 1, .readers = 1 };
+    *ret_why = SPAN_NONE;
+    enum err e = parts_open(c, &sizes, a, ret_why, ret_app);
+    if (e != ERR_OK && ret_why->length == 0) {
+        *ret_why = span_of(err_text(e));
+    }
+    return e;
+}
+
+struct auth *app_auth(struct app *app)
+{
+    return app->auth;
+}
+
+void app_close(struct app *app)
+{
+    if (app != NULL) {
+        auth_close(app->auth);
+        password_engine_free(app->engine);
+        token_close(app->tokens);
+        store_close(app->store);
+        free(app);
+    }
+}

@@ -1,0 +1,100 @@
+/* config_settle.c - what depends on several settings: computed defaults, and what does not go
+ * together. */
+#include "settings.h"
+
+#define MIN_LIVE_COST    10
+#define PASSWORD_PER_CPU 8
+
+static bool is_given(struct config *c, const void *field)
+{
+    return config_value(c, field)->source != SOURCE_DEFAULT;
+}
+
+static enum err choose_number(struct config *c, int64_t *field, int64_t computed)
+{
+    if (is_given(c, field)) {
+        return ERR_OK;
+    }
+    *field = computed;
+    return arena_printf(&c->texts, &config_value(c, field)->text, "%lld", (long long)computed);
+}
+
+static void choose_text(struct config *c, struct span *field, struct span computed)
+{
+    if (!is_given(c, field)) {
+        *field = computed;
+        config_value(c, field)->text = computed;
+    }
+}
+
+static enum err settle_tokens(struct config *c, struct arena *a, struct span *ret_why)
+{
+    bool hs256 = span_equal(c->jwt_alg, SPAN("HS256"));
+    if (c->jwt_secret.length == 0 && hs256) {
+        return config_refuse(a, ret_why, "JWT_ALG: HS256 needs a JWT_SECRET of at least 32 bytes");
+    }
+    if (c->jwt_secret.length == 0 && c->jwt_secret_previous.length > 0) {
+        return config_refuse(a, ret_why, "JWT_SECRET_PREVIOUS: is given without a JWT_SECRET");
+    }
+    if (c->jwt_secret.length > 0 && is_given(c, &c->jwt_alg) && !hs256) {
+        return config_refuse(a, ret_why,
+                             "JWT_ALG: \"%.*s\" does not go with a JWT_SECRET, which means HS256; "
+                             "leave one of them out",
+                             SPAN_FMT(c->jwt_alg));
+    }
+    if (c->jwt_secret.length > 0) {
+        choose_text(c, &c->jwt_alg, SPAN("HS256"));
+    }
+    bool has_url = c->public_url.length > 0;
+    choose_text(c, &c->jwt_issuer, has_url ? c->public_url : SPAN("doorward"));
+    return ERR_OK;
+}
+
+static enum err settle_tls(struct config *c, struct arena *a, struct span *ret_why)
+{
+    if ((c->tls_cert.length > 0) != (c->tls_key.length > 0)) {
+        const char *given = c->tls_cert.length > 0 ? "TLS_CERT" : "TLS_KEY";
+        const char *missing = c->tls_cert.length > 0 ? "TLS_KEY" : "TLS_CERT";
+        return config_refuse(a, ret_why,
+                             "%s: is given without %s; give both, or none for a "
+                             "self-signed certificate",
+                             given, missing);
+    }
+    /* So that URLs can be made by appending a path. */
+    while (c->public_url.length > 0 && c->public_url.data[c->public_url.length - 1] == '/') {
+        c->public_url.length--;
+    }
+    return ERR_OK;
+}
+
+static enum err settle_limits(struct config *c, struct arena *a, struct span *ret_why)
+{
+    if (c->bcrypt_cost < MIN_LIVE_COST && c->development == 0) {
+        return config_refuse(a, ret_why,
+                             "BCRYPT_COST: %lld is too weak; give 10 to 31, or set DEVELOPMENT=1 "
+                             "on a machine without real users",
+                             (long long)c->bcrypt_cost);
+    }
+    if (c->max_uri_bytes >= c->max_header_bytes) {
+        return config_refuse(a, ret_why,
+                             "MAX_URI_BYTES: must be less than MAX_HEADER_BYTES, which is %lld and "
+                             "holds the request line as well",
+                             (long long)c->max_header_bytes);
+    }
+    if (c->metrics_port != 0 && c->metrics_port == c->port) {
+        return config_refuse(a, ret_why, "METRICS_PORT: is the same as PORT; give another");
+    }
+    TRY(choose_number(c, &c->loops, c->machine.cpus));
+    return choose_number(c, &c->password_workers, (int64_t)c->machine.cpus * PASSWORD_PER_CPU);
+}
+
+enum err config_settle(struct config *c, bool terminal, struct arena *a, struct span *ret_why)
+{
+    if (!is_given(c, &c->log_format)) {
+        c->log_format = terminal ? LOG_TEXT : LOG_JSON;
+        config_value(c, &c->log_format)->text = terminal ? SPAN("text") : SPAN("json");
+    }
+    TRY(settle_tls(c, a, ret_why));
+    TRY(settle_tokens(c, a, ret_why));
+    return settle_limits(c, a, ret_why);
+}

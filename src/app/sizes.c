@@ -1,0 +1,97 @@
+#include "sizes.h"
+
+#include "settings.h"
+#include <sys/resource.h>
+
+#define KIB            ((uint64_t)1024)
+#define MIB            (KIB * KIB)
+#define MAX_READERS    8
+#define FILES_PER_LOOP 8  /* epoll, wake-ups, listeners' duplicates */
+#define FILES_OTHER    64 /* database, log, standard streams, libraries */
+#define WORKER_STACK   (256 * KIB)
+#define LOOP_STACK     MIB
+#define ANSWER_BYTES   (128 * KIB) /* room in a request's arena for what it reads and says */
+/* Measured with OpenSSL 3.0: socket, stream and parser of one idle TLS connection. */
+#define IDLE_CONNECTION_BYTES (20 * KIB)
+
+/* RLIMIT_NOFILE as far up as `needed` asks and the system lets. */
+static uint64_t raise_files(uint64_t needed)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 0;
+    }
+    if (limit.rlim_cur >= needed) {
+        return limit.rlim_cur;
+    }
+    struct rlimit more = { .rlim_cur = needed,
+                           .rlim_max = limit.rlim_max > needed ? limit.rlim_max : needed };
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0) { /* over the hard limit: only as root */
+        return needed;
+    }
+    more = (struct rlimit){ .rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max };
+    return setrlimit(RLIMIT_NOFILE, &more) == 0 ? limit.rlim_max : limit.rlim_cur;
+}
+
+static void plan_files(struct sizes *s, const struct config *c)
+{
+    uint64_t other = FILES_OTHER + (uint64_t)s->loops * FILES_PER_LOOP + s->readers * 3;
+    s->files_needed = (uint64_t)c->max_connections + other;
+    s->files_allowed = raise_files(s->files_needed);
+    s->connections = (size_t)c->max_connections;
+    if (s->files_allowed < s->files_needed) {
+        s->connections = s->files_allowed > other ? (size_t)(s->files_allowed - other) : 0;
+    }
+}
+
+static void plan_memory(struct sizes *s, const struct config *c)
+{
+    /* A body is in the arena as it came, and once more as values. */
+    s->arena_bytes = (size_t)(c->max_header_bytes + 3 * c->max_body_bytes) + ANSWER_BYTES;
+    s->worker_stack_bytes = WORKER_STACK;
+    uint64_t workers = (uint64_t)s->store_workers + s->password_workers;
+    uint64_t stacks = workers * WORKER_STACK + s->loops * LOOP_STACK;
+    uint64_t requests = (uint64_t)c->store_queue + (uint64_t)c->password_queue + workers;
+    requests = requests < s->connections ? requests : s->connections;
+    s->idle_bytes = s->connections * IDLE_CONNECTION_BYTES;
+    s->worst_bytes = s->idle_bytes + stacks + requests * s->arena_bytes;
+}
+
+struct sizes sizes_plan(const struct config *c)
+{
+    unsigned cpus = c->machine.cpus;
+    struct sizes s = {
+        .loops = (unsigned)c->loops,
+        .engine_threads = cpus,
+        .store_workers = (unsigned)c->store_workers,
+        .password_workers = (unsigned)c->password_workers,
+        .readers = cpus < 2             ? 2
+                   : cpus > MAX_READERS ? MAX_READERS
+                                        : cpus,
+    };
+    plan_files(&s, c);
+    plan_memory(&s, c);
+    return s;
+}
+
+static double in_mib(uint64_t bytes)
+{
+    return (double)bytes / (double)MIB;
+}
+
+void sizes_print(const struct sizes *s, const struct config *c, struct buf *out)
+{
+    buf_printf(out, "  CPUs         %u -> %u loops, %u hashing threads, %u readers\n",
+               c->machine.cpus, s->loops, s->engine_threads, s->readers);
+    buf_printf(out, "  workers      %u store + %u password, stacks of %zu KiB\n", s->store_workers,
+               s->password_workers, s->worker_stack_bytes / (size_t)KIB);
+    buf_printf(out, "  connections  %zu x %llu KiB idle = %.0f MiB\n", s->connections,
+               (unsigned long long)(IDLE_CONNECTION_BYTES / KIB), in_mib(s->idle_bytes));
+    buf_printf(out, "  queues       %lld store + %lld password, requests of at most %zu KiB\n",
+               (long long)c->store_queue, (long long)c->password_queue,
+               s->arena_bytes / (size_t)KIB);
+    buf_printf(out, "  memory       %.0f MiB at the very worst, of %.0f MiB\n",
+               in_mib(s->worst_bytes), in_mib(c->machine.memory_bytes));
+    buf_printf(out, "  files        %llu needed, %llu allowed\n",
+               (unsigned long long)s->files_needed, (unsigned long long)s->files_allowed);
+}
