@@ -1,6 +1,32 @@
+import tempfile
+
 import pytest
 
+import contract
 from service import Service
+
+SEEN_DIRECTORY = "contract_seen"
+
+
+def pytest_configure_node(node):
+    """xdist: every worker leaves what it saw of the contract in one directory of the run."""
+    if not hasattr(node.config, SEEN_DIRECTORY):
+        setattr(node.config, SEEN_DIRECTORY, tempfile.mkdtemp())
+    node.workerinput[SEEN_DIRECTORY] = getattr(node.config, SEEN_DIRECTORY)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    worker = getattr(session.config, "workerinput", None)
+    if worker:
+        contract.remember(worker[SEEN_DIRECTORY])
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """After a whole run: what openapi.yaml promises and no test has seen."""
+    directory = getattr(config, SEEN_DIRECTORY, None)
+    if directory and contract.CONTRACT:
+        unseen = sorted(contract.CONTRACT.unseen(contract.recall(directory)))
+        terminalreporter.write_line(f"contract: {len(unseen)} promises unseen: {', '.join(unseen)}")
 
 
 def make(tmp_path_factory, settings):

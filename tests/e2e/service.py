@@ -16,6 +16,8 @@ import time
 
 import httpx
 
+import contract
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("DOORWARD", ROOT / "build" / "doorward"))
 # Start-up under sanitizers on a busy machine is slow; nothing waits this long when all is well.
@@ -161,7 +163,8 @@ class Service:
 
     def client(self, **options):
         verify = self.tls() if self.scheme == "https" else False
-        return httpx.Client(base_url=self.url, verify=verify, timeout=PATIENCE_S, **options)
+        hooks = {"response": [contract.on_response]} if self.settings.get("RESPONSES") != "classic" else {}
+        return httpx.Client(base_url=self.url, verify=verify, timeout=PATIENCE_S, event_hooks=hooks, **options)
 
     @contextlib.contextmanager
     def raw(self):
@@ -177,7 +180,9 @@ class Service:
         """Send these bytes, give all that comes until the other side closes."""
         with self.raw() as connection:
             connection.sendall(request)
-            return read_all(connection)
+            answer = read_all(connection)
+        check_contract(request, answer)
+        return answer
 
     def cli(self, *arguments, stdin="", code=0):
         done = subprocess.run([self.binary, *arguments], cwd=self.directory, env=self.environment, input=stdin,
@@ -229,6 +234,18 @@ def read_answer(connection, pending=b""):
         assert piece, "closed in the middle of a body"
         rest += piece
     return int(first.split()[1]), headers, rest[:length], rest[length:]
+
+
+def check_contract(request, answer):
+    """Holds the first answer to these bytes against openapi.yaml, when there is one."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = request.split(b"\r\n", 1)[0].split(b" ")
+    if contract.CONTRACT is None or not head.startswith(b"HTTP/1.1 ") or len(words) != 3:
+        return
+    headers = {n.strip().lower(): v.strip() for n, _, v in (l.partition(":") for l in head.decode("latin-1").split("\r\n")[1:])}
+    length = int(headers.get("content-length", 0))
+    target = words[1].decode("latin-1").split("?")[0]
+    contract.CONTRACT.check(words[0].decode("latin-1"), target, status_of(answer), headers, body[:length])
 
 
 def status_of(answer):
