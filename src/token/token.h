@@ -5,9 +5,11 @@
  *
  * Threads:   token_issue, token_verify, token_jwks and the refresh functions from any thread,
  * without locks: the ring is published by an atomic pointer. token_ring_set from one thread at a
- * time. Ownership: arguments borrowed, results in the caller's arena; private keys are wiped on
- * free. Failure:   as listed; ERR_INTERNAL when cryptography itself fails, which never lets anyone
- * in. Units:     durations in seconds, instants in Unix milliseconds. */
+ * time. token_open makes jansson and libjwt wipe what they free, for the whole process.
+ * Ownership: arguments borrowed, results in the caller's arena; private keys are wiped on free.
+ * Failure:   as listed, and ERR_NOMEM; ERR_INTERNAL when cryptography itself fails, which never
+ * lets anyone in; ERR_UNAVAILABLE from token_issue and token_verify while no key is there.
+ * Units:     durations in seconds, instants in Unix milliseconds. */
 #ifndef DOORWARD_TOKEN_H
 #define DOORWARD_TOKEN_H
 
@@ -28,6 +30,7 @@ struct token_options {
     size_t master_count;
 };
 struct tokens;
+/* ERR_CONFIG: an option that is missing, too short, or does not go with another. */
 MUST_CHECK enum err token_open(const struct token_options *options, struct tokens **ret_tokens);
 void token_close(struct tokens *t);
 AUTO_DEFINE(token, struct tokens, token_close);
@@ -37,13 +40,14 @@ struct token_key {
     struct span kid, algorithm; /* kid: RFC 7638 thumbprint */
     struct span public_jwk;     /* JSON */
     struct span wrapped;        /* private part, AES-256-GCM under the master key, base64url text */
-    bool signs;                 /* of those that sign, the one with the greatest active_at does */
-    int64_t active_at, expires_at;
+    bool signs;                 /* of those that sign, the last to become active does */
+    int64_t active_at, expires_at; /* verifies until expires_at, 0: open */
 };
 /* A fresh key of the configured algorithm. Never for HS256 (ERR_CONFIG). */
 MUST_CHECK enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key);
-/* Publish these keys instead of the present ones. ERR_CONFIG: a private part opens with none of the
- * master keys; the ring stays as it was. With HS256 call it with none. */
+/* Publish these keys instead of the present ones; the same keys again cost nothing. ERR_CONFIG: a
+ * private part opens with none of the master keys, or is not of that kid; the ring stays as it was.
+ * With HS256 call it with none. What is published comes from the private part, not public_jwk. */
 MUST_CHECK enum err token_ring_set(struct tokens *t, const struct token_key *keys, size_t count);
 bool token_ring_ready(const struct tokens *t);
 /* The JSON Web Key Set, keys sorted by kid, and its strong ETag (quotes included). Both live as
@@ -61,8 +65,9 @@ struct token_claims {
 /* Signs; issued_at_s and expires_at_s are set from `now_ms` and the configured expiry. */
 MUST_CHECK enum err token_issue(struct tokens *t, const struct token_claims *claims, int64_t now_ms,
                                 struct arena *a, struct span *ret_token);
-/* ERR_INVALID_TOKEN, or ERR_TOKEN_EXPIRED for one that is ours in every other way. *ret_claims
- * points into `a`. */
+/* ERR_INVALID_TOKEN, or ERR_TOKEN_EXPIRED for one that is ours in every other way. A token with a
+ * longer life than expiry_s is refused: revocations are kept no longer. *ret_claims points into
+ * `a`. */
 MUST_CHECK enum err token_verify(struct tokens *t, struct span token, int64_t now_ms,
                                  struct arena *a, struct token_claims *ret_claims);
 

@@ -1,0 +1,57 @@
+/* ring.h - the keys that verify and the one that signs, as one snapshot; and what struct tokens is.
+ *
+ *   token_ring_set -> build a snapshot -> publish by atomic pointer -> readers take it, never lock
+ *
+ * A replaced snapshot cannot be freed, since a reader may be in the middle of it, and counting
+ * readers would make every loop write one cache line. They are kept until token_close(): one is
+ * some kilobytes, and a new one is made only when the keys really changed, a few times a month.
+ *
+ * Threads:   ring_current and what it gives from any; token_ring_set from one at a time. */
+#ifndef DOORWARD_TOKEN_RING_H
+#define DOORWARD_TOKEN_RING_H
+
+#include "jwk.h"
+#include "master.h"
+
+#define RING_KEYS_MAX 64
+
+struct ring_key {
+    char kid[JWK_THUMBPRINT_LENGTH + 1];
+    const struct jwk_kind *kind;
+    bool signs;
+    int64_t active_at, expires_at; /* expires_at 0: open */
+    json_t *public_jwk;            /* NULL for HS256 */
+    struct jwk_open verify;
+    struct jwk_open sign; /* open only if it signs: what is not needed is not kept */
+};
+struct ring {
+    struct ring *older;
+    char *jwks; /* JSON */
+    char etag[JWK_THUMBPRINT_LENGTH + 3];
+    bool ready; /* one of them signs */
+    size_t count;
+    struct ring_key keys[];
+};
+
+struct tokens {
+    /* fixed */
+    char *issuer, *audience, *type;
+    const struct jwk_kind *kind; /* of new keys */
+    int64_t expiry_s, leeway_s;
+    struct masters masters;
+
+    _Atomic(struct ring *) ring; /* never NULL */
+};
+
+const struct ring *ring_current(const struct tokens *t);
+/* NULL: not there, or expired. */
+const struct ring_key *ring_find(const struct ring *r, struct span kid, int64_t now_ms);
+/* The one that signs now: the youngest of those that are active. When none is active yet (the
+ * store's clock is ahead of ours), the first that will be. NULL: none signs. */
+const struct ring_key *ring_signer(const struct ring *r, int64_t now_ms);
+
+/* The first ring: empty, or with HS256 its one or two secrets. */
+MUST_CHECK enum err ring_open(struct tokens *t, struct span secret, struct span secret_previous);
+void ring_close(struct tokens *t); /* frees every snapshot */
+
+#endif

@@ -1,0 +1,141 @@
+/* token.c - the life of struct tokens, and making keys. */
+#include "token.h"
+
+#include "ring.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECRET_MIN_BYTES 32 /* RFC 7518, 3.2 */
+
+/* ---- memory that JSON was in ---- */
+
+static void wipe_and_free(void *memory)
+{
+    if (memory != NULL) {
+        secret_wipe(memory, malloc_usable_size(memory));
+        free(memory);
+    }
+}
+
+/* Private keys pass through jansson and libjwt, which free without wiping. The allocator stays the
+ * C library's, so that what one side allocated the other may free. */
+static void wipe_freed_json(void)
+{
+    jwt_set_alloc(malloc, wipe_and_free);
+    json_object_seed(0);
+}
+
+/* ---- life ---- */
+
+static bool is_text(struct span s)
+{
+    return s.length > 0 && span_is_utf8(s) && span_find(s, '\0') == s.length;
+}
+
+static bool has_fitting_secret(const struct token_options *o, const struct jwk_kind *kind)
+{
+    if (kind->alg != JWT_ALG_HS256) {
+        return o->secret.data == NULL && o->secret_previous.data == NULL;
+    }
+    return o->secret.length >= SECRET_MIN_BYTES &&
+           (o->secret_previous.data == NULL || o->secret_previous.length >= SECRET_MIN_BYTES);
+}
+
+static bool is_acceptable(const struct token_options *o, const struct jwk_kind *kind)
+{
+    return kind != NULL && is_text(o->issuer) && is_text(o->audience) && is_text(o->type) &&
+           o->expiry_s > 0 && o->leeway_s >= 0 && has_fitting_secret(o, kind);
+}
+
+static char *text_copy(struct span s)
+{
+    return strndup(s.data, s.length);
+}
+
+static enum err open_all(const struct token_options *o, struct tokens *t)
+{
+    t->issuer = text_copy(o->issuer);
+    t->audience = text_copy(o->audience);
+    t->type = text_copy(o->type);
+    if (t->issuer == NULL || t->audience == NULL || t->type == NULL) {
+        return ERR_NOMEM;
+    }
+    t->expiry_s = o->expiry_s;
+    t->leeway_s = o->leeway_s;
+    TRY(masters_init(&t->masters, o->master, o->master_count));
+    return ring_open(t, o->secret, o->secret_previous);
+}
+
+enum err token_open(const struct token_options *options, struct tokens **ret_tokens)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, wipe_freed_json);
+    const struct jwk_kind *kind = jwk_kind_of(options->algorithm);
+    if (!is_acceptable(options, kind)) {
+        return ERR_CONFIG;
+    }
+    struct tokens *t = calloc(1, sizeof(*t));
+    if (t == NULL) {
+        return ERR_NOMEM;
+    }
+    t->kind = kind;
+    enum err opened = open_all(options, t);
+    if (opened != ERR_OK) {
+        token_close(t);
+        return opened;
+    }
+    *ret_tokens = t;
+    return ERR_OK;
+}
+
+void token_close(struct tokens *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    ring_close(t);
+    masters_done(&t->masters);
+    free(t->issuer);
+    free(t->audience);
+    free(t->type);
+    free(t);
+}
+
+/* ---- a new key ---- */
+
+static enum err write_key(const struct tokens *t, const json_t *private_jwk,
+                          const json_t *public_jwk, struct arena *a, struct token_key *key)
+{
+    AUTO(secret) struct secret *plain = NULL;
+    const char *kid = json_string_value(json_object_get(public_jwk, "kid"));
+    TRY(jwk_secret(private_jwk, &plain));
+    TRY(masters_wrap(&t->masters, span_of(kid), secret_span(plain), a, &key->wrapped));
+    TRY(arena_copy(a, span_of(kid), &key->kid));
+    char *text = jwk_text(public_jwk);
+    enum err copied = text == NULL ? ERR_NOMEM : arena_copy(a, span_of(text), &key->public_jwk);
+    free(text);
+    return copied;
+}
+
+enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key)
+{
+    json_t *private_jwk = NULL;
+    json_t *public_jwk = NULL;
+    struct token_key key = { .algorithm = span_of(t->kind->algorithm) };
+    if (t->kind->alg == JWT_ALG_HS256) {
+        return ERR_CONFIG;
+    }
+    TRY(jwk_make(t->kind, &private_jwk));
+    enum err made = jwk_public(t->kind, private_jwk, &public_jwk);
+    if (made == ERR_OK) {
+        made = write_key(t, private_jwk, public_jwk, a, &key);
+    }
+    json_decref(private_jwk);
+    json_decref(public_jwk);
+    TRY(made);
+    *ret_key = key;
+    return ERR_OK;
+}
