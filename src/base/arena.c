@@ -29,9 +29,15 @@ static void free_chunk(struct arena_chunk *chunk)
     free(chunk);
 }
 
+/* May the chunk be kept for the next request? */
+static bool is_keepable(const struct arena_chunk *chunk)
+{
+    return chunk->older == NULL && chunk->size <= CHUNK_BYTES;
+}
+
 void arena_reset(struct arena *a)
 {
-    while (a->chunks != NULL && a->chunks->older != NULL) {
+    while (a->chunks != NULL && !is_keepable(a->chunks)) {
         struct arena_chunk *older = a->chunks->older;
         free_chunk(a->chunks);
         a->chunks = older;

@@ -13,7 +13,7 @@
 
 struct arena_chunk;
 struct arena {
-    struct arena_chunk *chunks; /* newest first; the oldest is kept over a reset */
+    struct arena_chunk *chunks; /* newest first; a small oldest is kept over a reset */
     size_t used_bytes;          /* handed out since birth or reset */
     size_t max_bytes;           /* the ceiling */
 };

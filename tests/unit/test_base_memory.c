@@ -182,6 +182,18 @@ TEST(a_reset_arena_keeps_one_chunk_and_gives_it_out_wiped)
     arena_done(&a);
 }
 
+TEST(a_reset_arena_does_not_keep_a_large_chunk)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    CHECK(arena_get(&a, 100000) != NULL);
+    CHECK(arena_get(&a, 64) != NULL);
+    arena_reset(&a);
+    CHECK(a.chunks == NULL);
+    CHECK(arena_get(&a, 64) != NULL);
+    arena_done(&a);
+}
+
 TEST(a_copy_in_an_arena_is_whole_and_has_a_nul_behind)
 {
     struct arena a;
@@ -260,6 +272,7 @@ int main(void)
               cmocka_unit_test(an_arena_gives_nothing_past_its_ceiling_and_goes_on_below_it),
               cmocka_unit_test(a_product_that_overflows_is_refused),
               cmocka_unit_test(a_reset_arena_keeps_one_chunk_and_gives_it_out_wiped),
+              cmocka_unit_test(a_reset_arena_does_not_keep_a_large_chunk),
               cmocka_unit_test(a_copy_in_an_arena_is_whole_and_has_a_nul_behind),
               cmocka_unit_test(printing_into_an_arena_that_is_full_writes_no_result),
               cmocka_unit_test(a_secret_is_a_copy_of_its_own),

@@ -105,17 +105,6 @@ TEST(every_prefix_of_an_id_and_every_wrong_character_is_refused)
     CHECK_INT(id.bytes[0], 7);
 }
 
-TEST(every_error_has_a_name_and_a_sentence)
-{
-    for (int e = 0; e < ERR_COUNT; e++) {
-        CHECK(strlen(err_name((enum err)e)) > 0);
-        CHECK(strlen(err_text((enum err)e)) > 0);
-    }
-    CHECK_SPAN(span_of(err_name(ERR_UNAVAILABLE)), "UNAVAILABLE");
-    CHECK_SPAN(span_of(err_name(ERR_COUNT)), "UNKNOWN");
-    CHECK(strlen(err_text(ERR_COUNT)) > 0);
-}
-
 int main(void)
 {
     RUN_TESTS(cmocka_unit_test(instants_are_rfc_3339_with_milliseconds),
@@ -125,6 +114,5 @@ int main(void)
               cmocka_unit_test(a_new_id_is_a_version_7_uuid_of_its_millisecond),
               cmocka_unit_test(ids_of_later_milliseconds_sort_behind_and_of_the_same_differ),
               cmocka_unit_test(an_id_is_read_back_in_either_case),
-              cmocka_unit_test(every_prefix_of_an_id_and_every_wrong_character_is_refused),
-              cmocka_unit_test(every_error_has_a_name_and_a_sentence));
+              cmocka_unit_test(every_prefix_of_an_id_and_every_wrong_character_is_refused));
 }

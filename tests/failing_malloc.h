@@ -1,0 +1,86 @@
+/* failing_malloc.h - memory and threads that run out at a chosen moment.
+ *
+ * For the one file of a test program that lists failing_malloc_dep: the linker then sends every
+ * malloc, calloc, realloc, aligned_alloc and pthread_create of our own code here. Libraries outside
+ * are not concerned.
+ *
+ *   for (int n = 1; fail_allocation(n), thing_that_allocates(), allocation_failed(); n++) { ... }
+ *   fail_allocation(0);
+ *
+ * Threads: any. */
+#ifndef DOORWARD_FAILING_MALLOC_H
+#define DOORWARD_FAILING_MALLOC_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+static _Atomic int allocations_left_; /* 1: the next one fails; 0 and below: none does */
+static _Atomic bool allocation_failed_;
+
+/* The `n`th allocation from now fails, once; 0: none. */
+static inline void fail_allocation(int n)
+{
+    atomic_store(&allocation_failed_, false);
+    atomic_store(&allocations_left_, n);
+}
+
+/* Has it come to that since fail_allocation()? */
+static inline bool allocation_failed(void)
+{
+    return atomic_load(&allocation_failed_);
+}
+
+static inline bool allocation_fails_(void)
+{
+    if (atomic_fetch_sub(&allocations_left_, 1) != 1) {
+        return false;
+    }
+    atomic_store(&allocation_failed_, true);
+    errno = ENOMEM;
+    return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *argument);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *argument);
+
+void *__wrap_malloc(size_t size)
+{
+    return allocation_fails_() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return allocation_fails_() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return allocation_fails_() ? NULL : __real_realloc(old, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return allocation_fails_() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *argument)
+{
+    return allocation_fails_() ? EAGAIN
+                               : __real_pthread_create(thread, attributes, start, argument);
+}
+
+#endif
