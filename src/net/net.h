@@ -19,6 +19,8 @@ struct net_listener {
     uint16_t port;           /* 0: any free one (tests); see net_port() */
     struct tls_context *tls; /* NULL: plain */
     bool one_loop;           /* on the first loop only (metrics) */
+    /* What sets its port, for messages; NULL: PORT. */
+    const char *port_setting;
     struct http_handler handler;
 };
 struct net_options {

@@ -1,0 +1,99 @@
+/* conn.h - one client connection: its states, its bytes, its turn.
+ *
+ *              +------------------------------------------------------------+
+ *              v                                                            |
+ *   HANDSHAKE -> IDLE -> HEAD -> BODY -> WORKING -> (HELD) -> IDLE -> TURN -+
+ *                  \_______\_______\______________________/     \-> WRITING -> IDLE, HEAD, BODY
+ *                     (as far as one read goes)                 \-> LINGER
+ *   all -> CLOSING -> freed when the close callback and finish() have both come
+ *
+ *   HANDSHAKE  TLS is not ready                   limit: handshake_timeout, from accept
+ *   IDLE       no request has begun                      idle_timeout
+ *   HEAD       its first byte has come                   header_timeout, then 408
+ *   BODY       its head is whole                         body_timeout, then 408
+ *   WORKING    the exchange is lent to the handler       the handler's own deadline
+ *   HELD       the answer waits for its delay            the delay
+ *   TURN       more to do, but others come first         the next round of the loop
+ *   WRITING    an answer is not yet written out          write_timeout without progress, then reset
+ *   LINGER     all is said, our side is shut             LINGER_MS, or LINGER_BYTES discarded
+ *
+ * Every limit counts from entering the state, so bytes that trickle in extend none. In a state
+ * other than IDLE, HEAD and BODY bytes that arrive are kept in `pending`, up to its ceiling.
+ *
+ * Threads:   all on the connection's loop. Ownership: a connection frees itself; conn_close() is
+ * the only way out and may be called twice. */
+#ifndef DOORWARD_NET_CONN_H
+#define DOORWARD_NET_CONN_H
+
+#include "net.h"
+#include <sys/queue.h>
+
+enum conn_state {
+    CONN_HANDSHAKE,
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_WORKING,
+    CONN_HELD,
+    CONN_TURN,
+    CONN_WRITING,
+    CONN_LINGER,
+    CONN_CLOSING,
+    CONN_STATE_COUNT
+};
+
+struct loop;
+struct served;
+
+struct conn {
+    uv_tcp_t tcp;
+    TAILQ_ENTRY(conn) link; /* in the loop's list of its state */
+    struct loop *loop;
+    const struct net_listener *listener;
+    struct tls_stream *tls; /* NULL: plain */
+    struct served *served;  /* from the first byte of a request until its answer is serialised */
+    struct buf pending;     /* arrived, not parsed; empty in IDLE, HEAD and BODY between turns */
+    uv_timer_t *hold;       /* in HELD */
+    uint64_t since_ms;      /* when the state was entered */
+    size_t write_left;      /* bytes that waited for the socket when progress was last seen */
+    size_t discarded;       /* in LINGER */
+    struct http_peer peer;
+    enum conn_state state;
+    unsigned writes; /* handed to libuv, not yet written out */
+    bool reading;
+    bool lent;      /* the handler has the exchange */
+    bool answered;  /* finish() has come, its answer is not yet taken */
+    bool last;      /* this answer said Connection: close */
+    bool notified;  /* close_notify has been added */
+    bool peer_done; /* the client has ended its side */
+    bool closed;    /* the close callback has come */
+};
+TAILQ_HEAD(conn_list, conn);
+
+/* ---- conn.c: life and states ---- */
+/* Takes `fd`, of a client at `address`. */
+void conn_open(struct loop *l, const struct net_listener *listener, int fd,
+               const struct sockaddr *address);
+void conn_enter(struct conn *c, enum conn_state next);
+void conn_close(struct conn *c);
+void conn_reset(struct conn *c);    /* close with RST */
+void conn_end(struct conn *c);      /* close an idle one, with TLS's farewell */
+void conn_expire(struct conn *c);   /* its state's time is over */
+void conn_finished(struct conn *c); /* the exchange of a closed connection has come back */
+bool conn_is_parsing(const struct conn *c);
+
+/* ---- serve.c: requests and answers; all between conn_turn_begin() and conn_turn_end() ---- */
+void conn_turn_begin(struct conn *c);
+/* Send what was written, decide the next state. */
+void conn_turn_end(struct conn *c);
+void conn_serve(struct conn *c, struct span plain); /* parse and answer; keep what is left */
+void conn_refuse(struct conn *c, enum err why);
+/* A turn of its own: an answer that has come, pending bytes. */
+void conn_resume(struct conn *c);
+
+/* ---- wire.c: the socket and TLS ---- */
+void conn_read_update(struct conn *c); /* start or stop reading, as the state wants */
+void conn_flush(struct conn *c);       /* the loop's plain_out and cipher_out to the client */
+void conn_settle(struct conn *c);      /* after a flush: where to go from IDLE, HEAD and BODY */
+
+#endif
