@@ -1,0 +1,134 @@
+/* contract.c - runs the contract's cases against the backend that this program is linked with. */
+#include "contract.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+
+struct clock contract_clock;
+
+struct store *contract_open_empty(void)
+{
+    contract_clock.offset_ms = 0;
+    contract_clock.frozen_ms = CONTRACT_START_MS;
+    return contract_backend.open_empty(&contract_clock);
+}
+
+struct store *contract_open_again(void)
+{
+    return contract_backend.open_again(&contract_clock);
+}
+
+void contract_pass_time(int64_t ms)
+{
+    contract_clock.frozen_ms += ms;
+}
+
+struct uuid contract_id(uint64_t number)
+{
+    struct uuid id = { .bytes = { 0x01, 0x9a, [6] = 0x70, [8] = 0x80 } };
+    for (size_t i = 0; i < 8; i++) {
+        id.bytes[15 - i] = (uint8_t)(number >> (8 * i));
+    }
+    id.bytes[8] |= 0x80;
+    return id;
+}
+
+/* The texts live long enough for any test, which may hold many users at once. */
+static struct span numbered(const char *before, uint64_t number, const char *after)
+{
+    static char room[64 * 1024];
+    static size_t used;
+    if (used + 64 > sizeof(room)) {
+        used = 0;
+    }
+    char *text = room + used;
+    int length = snprintf(text, 64, "%s%" PRIu64 "%s", before, number, after);
+    used += (size_t)length + 1;
+    return (struct span){ .data = text, .length = (size_t)length };
+}
+
+struct store_user contract_user(uint64_t number)
+{
+    return (struct store_user){
+        .id = contract_id(number),
+        .username = numbered("User-", number, ""),
+        .email = numbered("user-", number, "@example.org"),
+        .password_hash = numbered("$2b$12$hash-", number, ""),
+        .roles = SPAN("admin reader"),
+        .session_epoch = 3,
+        .epoch_keep = contract_id(9000),
+        .created_at = CONTRACT_START_MS - 2000,
+        .updated_at = CONTRACT_START_MS - 1000,
+    };
+}
+
+struct store_session contract_session(uint64_t number, struct uuid user_id)
+{
+    return (struct store_session){
+        .id = contract_id(number),
+        .user_id = user_id,
+        .epoch = 3,
+        .master_key = SPAN("mk\0\x01"),
+        .counter = 0,
+        .created_at = CONTRACT_START_MS + (int64_t)number,
+        .rotated_at = CONTRACT_START_MS,
+        .last_used_at = CONTRACT_START_MS,
+        .idle_expires_at = CONTRACT_START_MS + 100000,
+        .expires_at = CONTRACT_START_MS + 1000000,
+        .ip = SPAN("192.0.2.1"),
+        .agent = SPAN("curl/8"),
+    };
+}
+
+void contract_check_uuid(struct uuid actual, struct uuid expected)
+{
+    CHECK(uuid_equal(actual, expected));
+}
+
+struct racer {
+    contract_thread_fn *body;
+    void *argument;
+    size_t index;
+    pthread_barrier_t *start;
+};
+
+static void *racer_main(void *argument)
+{
+    struct racer *r = argument;
+    (void)pthread_barrier_wait(r->start);
+    r->body(r->argument, r->index);
+    return NULL;
+}
+
+void contract_race(size_t count, contract_thread_fn *body, void *argument)
+{
+    pthread_t threads[CONTRACT_MAX_THREADS];
+    struct racer racers[CONTRACT_MAX_THREADS];
+    pthread_barrier_t start;
+    CHECK(count <= CONTRACT_MAX_THREADS);
+    CHECK(pthread_barrier_init(&start, NULL, (unsigned)count) == 0);
+    for (size_t i = 0; i < count; i++) {
+        racers[i] = (struct racer){ body, argument, i, &start };
+        CHECK(pthread_create(&threads[i], NULL, racer_main, &racers[i]) == 0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    (void)pthread_barrier_destroy(&start);
+}
+
+int main(void)
+{
+    const struct contract_group *const groups[] = {
+        &contract_users,  &contract_attempts, &contract_sessions, &contract_revocations,
+        &contract_upkeep, &contract_races,    &contract_kill,
+    };
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        failed += _cmocka_run_group_tests(groups[i]->name, groups[i]->tests, groups[i]->count, NULL,
+                                          NULL);
+    }
+    contract_backend.clean();
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,268 @@
+/* contract_sessions.c - sessions: adding, evicting, listing, rotating, revoking. */
+#include "contract.h"
+
+static const struct uuid user = { .bytes = { 5 } };
+
+static void check_same_session(const struct store_session *actual,
+                               const struct store_session *expected)
+{
+    contract_check_uuid(actual->id, expected->id);
+    contract_check_uuid(actual->user_id, expected->user_id);
+    CHECK_INT(actual->epoch, expected->epoch);
+    CHECK(span_equal(actual->master_key, expected->master_key));
+    CHECK_INT(actual->counter, expected->counter);
+    CHECK_INT(actual->created_at, expected->created_at);
+    CHECK_INT(actual->rotated_at, expected->rotated_at);
+    CHECK_INT(actual->last_used_at, expected->last_used_at);
+    CHECK_INT(actual->idle_expires_at, expected->idle_expires_at);
+    CHECK_INT(actual->expires_at, expected->expires_at);
+    CHECK_INT(actual->revoked_at, expected->revoked_at);
+    CHECK(span_equal(actual->ip, expected->ip));
+    CHECK(span_equal(actual->agent, expected->agent));
+}
+
+static void check_stored(struct store *s, const struct store_session *expected)
+{
+    CONTRACT_ARENA(a);
+    struct store_session found = { 0 };
+    CHECK_ERR(store_session_get(s, expected->id, &a, &found), ERR_OK);
+    check_same_session(&found, expected);
+}
+
+static struct store_session add(struct store *s, uint64_t number)
+{
+    struct store_session session = contract_session(number, user);
+    CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+    return session;
+}
+
+static bool is_alive(struct store *s, uint64_t number)
+{
+    CONTRACT_ARENA(a);
+    struct store_session found = { 0 };
+    CHECK_ERR(store_session_get(s, contract_id(number), &a, &found), ERR_OK);
+    return found.revoked_at == 0;
+}
+
+TEST(an_added_session_is_found_with_all_that_it_has)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session session = contract_session(1, user);
+    session.counter = 9;
+    session.agent = SPAN("");
+    session.master_key = SPAN("");
+    CHECK_ERR(store_session_add(s, &session, 10), ERR_OK);
+    check_stored(s, &session);
+    add(s, 2);
+}
+
+TEST(an_unknown_session_is_not_found_by_any_call)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_session found = { .counter = 77 };
+    struct store_rotation rotation = { .id = contract_id(1), .idle_ttl_ms = 1000 };
+    bool rotated = false;
+    int64_t now = 77;
+    CHECK_ERR(store_session_get(s, contract_id(1), &a, &found), ERR_NOT_FOUND);
+    CHECK_ERR(store_session_revoke(s, contract_id(1)), ERR_NOT_FOUND);
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_NOT_FOUND);
+    CHECK_INT(found.counter, 77);
+    CHECK_INT(now, 77);
+}
+
+TEST(adding_a_session_twice_is_a_conflict_and_changes_nothing)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session first = add(s, 1);
+    struct store_session second = contract_session(1, user);
+    second.counter = 4;
+    CHECK_ERR(store_session_add(s, &second, 10), ERR_CONFLICT);
+    check_stored(s, &first);
+}
+
+TEST(only_living_sessions_are_listed_newest_first_and_at_most_max)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    for (uint64_t i = 1; i <= 20; i++) {
+        struct store_session session = contract_session(i, user);
+        if (i == 20) {
+            session.idle_expires_at = CONTRACT_START_MS;
+        } else if (i == 19) {
+            session.expires_at = CONTRACT_START_MS;
+        }
+        CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+    }
+    struct store_session stranger = contract_session(30, contract_id(31));
+    CHECK_ERR(store_session_add(s, &stranger, 1000), ERR_OK);
+    CHECK_ERR(store_session_revoke(s, contract_id(18)), ERR_OK);
+
+    struct store_session *list = NULL;
+    size_t count = 0;
+    CHECK_ERR(store_session_list(s, user, 100, &a, &list, &count), ERR_OK);
+    CHECK_INT(count, 17);
+    for (size_t i = 0; i < count; i++) {
+        contract_check_uuid(list[i].id, contract_id(17 - i));
+    }
+    CHECK_ERR(store_session_list(s, user, 5, &a, &list, &count), ERR_OK);
+    CHECK_INT(count, 5);
+    contract_check_uuid(list[0].id, contract_id(17));
+    CHECK_ERR(store_session_list(s, contract_id(99), 5, &a, &list, &count), ERR_OK);
+    CHECK_INT(count, 0);
+}
+
+TEST(beyond_the_maximum_the_longest_unused_sessions_are_revoked)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    static const int64_t last_used[] = { 0, 50, 10, 40, 20, 30 };
+    for (uint64_t i = 1; i <= 5; i++) {
+        struct store_session session = contract_session(i, user);
+        session.last_used_at = CONTRACT_START_MS + last_used[i];
+        CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+    }
+    struct store_session stranger = contract_session(30, contract_id(31));
+    CHECK_ERR(store_session_add(s, &stranger, 1), ERR_OK);
+    struct store_session newest = contract_session(6, user);
+    newest.last_used_at = CONTRACT_START_MS; /* it is never the one that goes */
+    CHECK_ERR(store_session_add(s, &newest, 3), ERR_OK);
+    static const bool alive[] = { false, true, false, true, false, false, true };
+    for (uint64_t i = 1; i <= 6; i++) {
+        CHECK(is_alive(s, i) == alive[i]);
+    }
+    CHECK(is_alive(s, 30));
+}
+
+TEST(sessions_that_are_dead_by_epoch_do_not_push_out_the_kept_one)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_user ann = contract_user(1);
+    ann.session_epoch = 4;
+    ann.epoch_keep = contract_id(100);
+    CHECK_ERR(store_user_add(s, &ann), ERR_OK);
+    for (uint64_t i = 100; i < 103; i++) {
+        struct store_session old = contract_session(i, ann.id);
+        old.last_used_at += (int64_t)i;
+        CHECK_ERR(store_session_add(s, &old, 1000), ERR_OK);
+    }
+    struct store_session fresh = contract_session(200, ann.id);
+    fresh.epoch = 4;
+    CHECK_ERR(store_session_add(s, &fresh, 2), ERR_OK);
+    CHECK(is_alive(s, 100));
+    CHECK(is_alive(s, 200));
+}
+
+TEST(rotating_with_the_newest_counter_moves_counter_times_and_place)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_session expected = add(s, 1);
+    contract_pass_time(700);
+    struct store_rotation rotation = {
+        .id = expected.id, .idle_ttl_ms = 5000, .ip = SPAN("2001:db8::1"), .agent = SPAN("other")
+    };
+    struct store_session found = { 0 };
+    bool rotated = false;
+    int64_t now = 0;
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_OK);
+    CHECK(rotated);
+    CHECK_INT(now, CONTRACT_START_MS + 700);
+    expected.counter = 1;
+    expected.rotated_at = expected.last_used_at = now;
+    expected.idle_expires_at = now + 5000;
+    expected.ip = rotation.ip;
+    expected.agent = rotation.agent;
+    check_same_session(&found, &expected);
+    check_stored(s, &expected);
+}
+
+TEST(the_idle_limit_never_passes_the_absolute_one)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_session session = add(s, 1);
+    static const int64_t ttls[] = { 1000001, INT64_MAX };
+    for (int64_t i = 0; i < 2; i++) {
+        struct store_rotation rotation = { .id = session.id, .counter = i, .idle_ttl_ms = ttls[i] };
+        struct store_session found = { 0 };
+        bool rotated = false;
+        int64_t now = 0;
+        CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_OK);
+        CHECK(rotated);
+        CHECK_INT(found.idle_expires_at, session.expires_at);
+    }
+}
+
+/* Rotates and expects that nothing is written, whatever the reason. */
+static void check_not_rotated(struct store *s, const struct store_session *session, int64_t counter)
+{
+    CONTRACT_ARENA(a);
+    struct store_rotation rotation = { .id = session->id,
+                                       .counter = counter,
+                                       .idle_ttl_ms = 5000,
+                                       .ip = SPAN("other"),
+                                       .agent = SPAN("other") };
+    struct store_session found = { 0 };
+    bool rotated = true;
+    int64_t now = 0;
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_OK);
+    CHECK(!rotated);
+    CHECK_INT(now, contract_clock.frozen_ms);
+    check_same_session(&found, session);
+    check_stored(s, session);
+}
+
+TEST(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session session = contract_session(1, user);
+    session.counter = 5;
+    CHECK_ERR(store_session_add(s, &session, 10), ERR_OK);
+    static const int64_t others[] = { 4, 6, 0, -1, INT64_MAX, INT64_MIN };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        check_not_rotated(s, &session, others[i]);
+    }
+}
+
+TEST(a_revoked_or_expired_session_does_not_rotate)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session revoked = add(s, 1);
+    CHECK_ERR(store_session_revoke(s, revoked.id), ERR_OK);
+    revoked.revoked_at = CONTRACT_START_MS;
+    check_not_rotated(s, &revoked, 0);
+
+    struct store_session idle = contract_session(2, user);
+    idle.idle_expires_at = CONTRACT_START_MS + 10;
+    CHECK_ERR(store_session_add(s, &idle, 10), ERR_OK);
+    struct store_session old = contract_session(3, user);
+    old.expires_at = CONTRACT_START_MS + 10;
+    CHECK_ERR(store_session_add(s, &old, 10), ERR_OK);
+    contract_pass_time(10);
+    check_not_rotated(s, &idle, 0);
+    check_not_rotated(s, &old, 0);
+}
+
+TEST(revoking_again_is_fine_and_keeps_the_first_time)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session session = add(s, 1);
+    CHECK_ERR(store_session_revoke(s, session.id), ERR_OK);
+    contract_pass_time(1000);
+    CHECK_ERR(store_session_revoke(s, session.id), ERR_OK);
+    session.revoked_at = CONTRACT_START_MS;
+    check_stored(s, &session);
+}
+
+CONTRACT_GROUP(
+    contract_sessions, cmocka_unit_test(an_added_session_is_found_with_all_that_it_has),
+    cmocka_unit_test(an_unknown_session_is_not_found_by_any_call),
+    cmocka_unit_test(adding_a_session_twice_is_a_conflict_and_changes_nothing),
+    cmocka_unit_test(only_living_sessions_are_listed_newest_first_and_at_most_max),
+    cmocka_unit_test(beyond_the_maximum_the_longest_unused_sessions_are_revoked),
+    cmocka_unit_test(sessions_that_are_dead_by_epoch_do_not_push_out_the_kept_one),
+    cmocka_unit_test(rotating_with_the_newest_counter_moves_counter_times_and_place),
+    cmocka_unit_test(the_idle_limit_never_passes_the_absolute_one),
+    cmocka_unit_test(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands),
+    cmocka_unit_test(a_revoked_or_expired_session_does_not_rotate),
+    cmocka_unit_test(revoking_again_is_fine_and_keeps_the_first_time));
