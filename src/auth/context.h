@@ -1,0 +1,42 @@
+/* context.h - what one struct auth is made of. Private to auth.
+ *
+ * Threads:   fields are fixed after auth_open(), or own their locking as said there. */
+#ifndef DOORWARD_AUTH_CONTEXT_H
+#define DOORWARD_AUTH_CONTEXT_H
+
+#include "auth.h"
+#include "password.h"
+#include "revocation.h"
+#include "store.h"
+#include "throttle.h"
+#include "token.h"
+#include <stdatomic.h>
+
+#define SECOND_MS INT64_C(1000)
+/* How much longer than the last access token a revocation is kept: clocks of replicas differ. */
+#define REVOCATION_SLACK_S 60
+
+struct auth {
+    struct auth_options options;     /* fixed */
+    struct revocations *revocations; /* any thread, see there */
+    struct throttle *strangers;      /* any thread, see there */
+    _Atomic int64_t heartbeat_us;    /* monotonic start of the last good one; 0: never */
+    _Atomic int64_t followed_us;     /* likewise */
+    int64_t sequence;                /* upkeep thread: the last revocation that was taken over */
+    int64_t keys_listed_us;          /* upkeep thread */
+    uint64_t keys_fingerprint;       /* upkeep thread: of the published list */
+    uint8_t fingerprint_key[UUID_BYTES]; /* fixed */
+};
+
+int64_t auth_now_ms(const struct auth *au);
+/* When a revocation that is made now may be forgotten. */
+int64_t auth_revocation_end_ms(const struct auth *au);
+
+/* ---- keyring.c: the store's keys and the ring of `token` ---- */
+/* Publishes the stored keys, after making the first one where none signs. ERR_CONFIG: the master
+ * key does not open them; the store is as it was. */
+MUST_CHECK enum err keyring_prepare(struct auth *au);
+/* Publishes the stored keys if they are others than the published ones. Upkeep thread. */
+MUST_CHECK enum err keyring_follow(struct auth *au);
+
+#endif

@@ -1,0 +1,78 @@
+#include "follow.h"
+
+#define FOLLOW_PAGE        512 /* revocations */
+#define FOLLOW_ARENA_BYTES (1024 * 1024)
+#define SWEEP_PAGE         500 /* rows */
+#define SWEEP_PAGES        20  /* at most in one go: upkeep has other things to do */
+
+/* One page; *ret_more: there may be another. */
+static enum err take_page(struct auth *au, struct arena *a, bool *ret_more)
+{
+    struct store_revocation *page = NULL;
+    size_t count = 0;
+    TRY(store_revocation_since(au->options.store, au->sequence, FOLLOW_PAGE, a, &page, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct revocation v = { .id = page[i].id,
+                                .is_user = page[i].is_user,
+                                .epoch = page[i].epoch,
+                                .keep = page[i].keep,
+                                .expires_at = page[i].expires_at };
+        if (v.expires_at > auth_now_ms(au)) {
+            TRY(revocations_add(au->revocations, &v));
+        }
+        au->sequence = page[i].sequence;
+    }
+    *ret_more = count == FOLLOW_PAGE;
+    return ERR_OK;
+}
+
+enum err follow_revocations(struct auth *au)
+{
+    int64_t start_us = clock_monotonic_us();
+    uint64_t failures = revocations_failures(au->revocations);
+    bool more = true;
+    struct arena a;
+    arena_init(&a, FOLLOW_ARENA_BYTES);
+    enum err e = ERR_OK;
+    while (e == ERR_OK && more) {
+        e = take_page(au, &a, &more);
+        arena_reset(&a);
+    }
+    arena_done(&a);
+    if (e == ERR_OK) {
+        revocations_complete(au->revocations, failures);
+        atomic_store(&au->followed_us, start_us);
+    }
+    metrics_gauge_set(METRIC_REVOCATION_LAG, 0, follow_lag_ms(au));
+    return e;
+}
+
+int64_t follow_lag_ms(const struct auth *au)
+{
+    int64_t followed_us = atomic_load(&au->followed_us);
+    return (clock_monotonic_us() - followed_us) / 1000;
+}
+
+static enum err sweep(struct auth *au)
+{
+    bool more = true;
+    for (int i = 0; i < SWEEP_PAGES && more; i++) {
+        TRY(store_sweep(au->options.store, SWEEP_PAGE, &more));
+    }
+    return ERR_OK;
+}
+
+enum err auth_tend(struct auth *au)
+{
+    int64_t start_us = clock_monotonic_us();
+    TRY(store_heartbeat(au->options.store));
+    atomic_store(&au->heartbeat_us, start_us);
+    TRY(revocations_forget(au->revocations, auth_now_ms(au)));
+    return sweep(au);
+}
+
+enum err auth_follow(struct auth *au)
+{
+    TRY(follow_revocations(au));
+    return keyring_follow(au);
+}

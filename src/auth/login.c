@@ -1,0 +1,154 @@
+#include "audit.h"
+#include "input.h"
+#include "session.h"
+
+/* Whom a login names, in the form in which accounts are looked up. */
+struct login_name {
+    struct span text;
+    bool is_email;
+};
+
+static bool is_too_long(struct span name)
+{
+    return name.length > INPUT_MAX_NAME_BYTES || span_find(name, '\0') < name.length;
+}
+
+static enum err read_name(const struct auth_login_input *in, struct arena *a,
+                          struct login_name *ret_name)
+{
+    const struct span given[] = { in->username, in->email, in->identifier };
+    struct span name = SPAN_NONE;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        if (given[i].data != NULL) {
+            name = given[i];
+            count++;
+        }
+    }
+    struct auth_input_errors errors = { .count = 0 };
+    input_check_old_password(in->password, "password", &errors);
+    if (count != 1 || is_too_long(name) || errors.count > 0) {
+        return ERR_INVALID_INPUT;
+    }
+    ret_name->is_email = in->email.data != NULL ||
+                         (in->identifier.data != NULL && span_find(name, '@') < name.length);
+    return input_lower(a, name, &ret_name->text);
+}
+
+static enum err find_user(struct auth *au, struct arena *a, const struct login_name *name,
+                          struct store_user *user, bool *ret_known)
+{
+    enum err found = name->is_email
+                         ? store_user_by_email(au->options.store, name->text, a, user)
+                         : store_user_by_username(au->options.store, name->text, a, user);
+    if (found != ERR_OK && found != ERR_NOT_FOUND) {
+        return found;
+    }
+    *ret_known = found == ERR_OK;
+    return ERR_OK;
+}
+
+/* A stranger's attempt does to the store what an account's does, so that time does not tell: one
+ * small durable write, or a refused one that writes nothing. */
+static enum err count_stranger(struct auth *au, struct span name, int64_t *ret_wait_ms)
+{
+    struct throttle_rule rule = { .free_attempts = au->options.login_attempts,
+                                  .max_wait_ms = au->options.login_max_wait_s * SECOND_MS,
+                                  .now_ms = auth_now_ms(au) };
+    enum err counted = throttle_attempt(au->strangers, name, &rule, ret_wait_ms);
+    if (counted == ERR_OK) {
+        return store_heartbeat(au->options.store);
+    }
+    int64_t nobodys_wait_ms = 0;
+    enum err e = store_user_attempt(au->options.store, (struct uuid){ 0 }, rule.free_attempts,
+                                    rule.max_wait_ms, &nobodys_wait_ms);
+    return e == ERR_NOT_FOUND ? counted : e;
+}
+
+/* The attempt counts as failed before the password is tried, so that parallel guesses and a crash
+ * count as well. */
+static enum err count_attempt(struct auth *au, struct auth_call *call,
+                              const struct store_user *user, struct span name)
+{
+    int64_t wait_ms = 0;
+    enum err e = user == NULL
+                     ? count_stranger(au, name, &wait_ms)
+                     : store_user_attempt(au->options.store, user->id, au->options.login_attempts,
+                                          au->options.login_max_wait_s * SECOND_MS, &wait_ms);
+    if (e == ERR_TOO_MANY_ATTEMPTS) {
+        call->retry_after_s = (wait_ms + SECOND_MS - 1) / SECOND_MS;
+        audit(call, LOG_WARN, "login_failed", "throttled");
+    }
+    return e;
+}
+
+static enum err refuse(const struct auth_call *call, const char *reason)
+{
+    audit(call, LOG_INFO, "login_failed", reason);
+    return ERR_BAD_CREDENTIALS;
+}
+
+/* Forgets the failures and brings the hash to the configured form, in one write where the verified
+ * hash is still the stored one. Another login may have rehashed it meanwhile; a changed password
+ * has raised the epoch, and its old one opens nothing any more. */
+static enum err settle(struct auth *au, struct auth_call *call, const struct store_user *user,
+                       struct span new_hash)
+{
+    struct store_user_change change = { .if_password_hash = user->password_hash,
+                                        .password_hash = new_hash,
+                                        .reset_failures = true };
+    enum err e = store_user_change(au->options.store, user->id, &change, NULL);
+    if (e == ERR_CONFLICT) {
+        struct store_user fresh = { 0 };
+        e = store_user_by_id(au->options.store, user->id, call->arena, &fresh);
+        if (e == ERR_OK && fresh.session_epoch != user->session_epoch) {
+            return refuse(call, "changed");
+        }
+    }
+    return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e;
+}
+
+/* The same hashing for everybody: a stranger, a disabled account, a wrong password. */
+static enum err check_password(struct auth *au, struct auth_call *call,
+                               const struct store_user *user, struct span password)
+{
+    bool match = false;
+    bool rehash = false;
+    struct span hash = user != NULL ? user->password_hash : password_decoy(au->options.passwords);
+    TRY(password_verify(au->options.passwords, password, hash, &match, &rehash));
+    if (user == NULL || !match) {
+        return refuse(call, "credentials");
+    }
+    if (user->disabled) {
+        return refuse(call, "disabled");
+    }
+    struct span new_hash = SPAN_NONE;
+    if (rehash) {
+        TRY(password_hash(au->options.passwords, password, call->arena, &new_hash));
+    }
+    return settle(au, call, user, new_hash);
+}
+
+enum err auth_login(struct auth *au, struct auth_call *call, const struct auth_login_input *in,
+                    struct auth_user *ret_user, struct auth_tokens *ret_tokens, bool *ret_known)
+{
+    struct login_name name = { 0 };
+    struct store_user user = { 0 };
+    struct store_session session = { 0 };
+    struct session_moment moment = { .issued_ms = auth_now_ms(au) };
+    bool known = false;
+
+    *ret_known = false;
+    TRY(read_name(in, call->arena, &name));
+    TRY(find_user(au, call->arena, &name, &user, &known));
+    *ret_known = known;
+    call->user_id = user.id;
+    TRY(count_attempt(au, call, known ? &user : NULL, name.text));
+    TRY(check_password(au, call, known ? &user : NULL, in->password));
+    TRY(session_open(au, call, &user, &session));
+    moment.now_ms = auth_now_ms(au);
+    TRY(session_tokens(au, call, &user, &session, moment, ret_tokens));
+    audit(call, LOG_INFO, "login", NULL);
+    *ret_user = session_user_view(&user);
+    return ERR_OK;
+}
