@@ -2,10 +2,21 @@
 #include "files.h"
 #include "parts.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CLI_BUSY_MS 5000 /* a person waits longer than a client */
+#define HEAP_ARENAS 2    /* more of them keep memory that nobody uses */
+
+void parts_settle_process(void)
+{
+    (void)umask(S_IRWXG | S_IRWXO);
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 }); /* a core holds keys and passwords */
+    (void)mallopt(M_ARENA_MAX, HEAP_ARENAS);
+}
 
 bool parts_has_ring(const struct config *c)
 {
@@ -157,6 +168,7 @@ enum err app_open(const struct config *c, struct arena *a, struct span *ret_why,
 {
     struct sizes sizes = { .engine_threads = 1, .password_workers = 1, .readers = 1 };
     *ret_why = SPAN_NONE;
+    parts_settle_process();
     enum err e = parts_open(c, &sizes, a, ret_why, ret_app);
     if (e != ERR_OK && ret_why->length == 0) {
         *ret_why = span_of(err_text(e));

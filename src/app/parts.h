@@ -22,6 +22,8 @@ struct app {
     struct password_engine *engine;
     struct auth *auth;
 };
+/* What a process that holds secrets begins with, before its first thread. */
+void parts_settle_process(void);
 /* Makes ./var and the master key where they are needed and missing. */
 MUST_CHECK enum err parts_open(const struct config *c, const struct sizes *sizes, struct arena *a,
                                struct span *ret_why, struct app **ret_app);

@@ -12,12 +12,9 @@
 #include "work.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +22,6 @@
 #define MAX_LISTENERS  (CONFIG_MAX_ADDRESS + 1) /* and metrics */
 #define START_BYTES    ((size_t)1024 * 1024)
 #define LOG_RING_BYTES ((size_t)1024 * 1024)
-#define HEAP_ARENAS    2 /* more of them keep memory that nobody uses */
 #define CERT_SPARE_MS  (INT64_C(7) * 24 * 3600 * 1000)
 #define EXIT_WORLD     1
 #define EXIT_CONFIG    2
@@ -364,13 +360,6 @@ static void drain(struct serve *s, int number)
 
 /* ---- the process ---- */
 
-static void settle_process(void)
-{
-    (void)umask(S_IRWXG | S_IRWXO);
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 }); /* a core holds keys and passwords */
-    (void)mallopt(M_ARENA_MAX, HEAP_ARENAS);
-}
-
 static int run(struct serve *s, const sigset_t *signals)
 {
     enum err e = serve_open(s);
@@ -396,7 +385,7 @@ int app_serve(const struct config *c)
         (void)fprintf(stderr, "doorward: %s\n", err_text(ERR_NOMEM));
         return EXIT_WORLD;
     }
-    settle_process();
+    parts_settle_process();
     block_signals(&signals);
     arena_init(&arena, START_BYTES);
     s->config = c;

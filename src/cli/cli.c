@@ -1,0 +1,106 @@
+#include "cli.h"
+
+#include "command.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WHY_BYTES ((size_t)512 * 1024)
+
+const struct command commands[] = {
+    { "serve", "", "run the service until a signal ends it", HELP_ENV_FILE, serve_main },
+    { "user", "COMMAND", "add, list and change users; beside a running service as well", NULL,
+      user_main },
+    { "config", "", "print every setting and where it came from, secrets masked",
+      "  --check           only judge the settings\n" HELP_ENV_FILE, config_main },
+    { 0 },
+};
+
+const struct command *command_find(const struct command *list, const char *name)
+{
+    for (; list->name != NULL; list++) {
+        if (strcmp(list->name, name) == 0) {
+            return list;
+        }
+    }
+    return NULL;
+}
+
+void command_print_list(const struct command *list, const char *prefix)
+{
+    for (; list->name != NULL; list++) {
+        int width = printf("  doorward %s%s %s", prefix, list->name, list->arguments);
+        (void)printf("%*s %s\n", width < 46 ? 46 - width : 0, "", list->summary);
+    }
+}
+
+void command_print_help(const struct command *self, const char *prefix)
+{
+    (void)printf("doorward %s%s %s\n  %s\n\n%s  --help            this text\n", prefix, self->name,
+                 self->arguments, self->summary, self->help != NULL ? self->help : "");
+}
+
+void complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fputs("doorward: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+}
+
+int complain_about_option(const char *words, char **argv)
+{
+    complain("%s: %s is not an option here, or lacks its value; see doorward %s --help", words,
+             argv[optind - 1], words);
+    return EXIT_USAGE;
+}
+
+struct config *load_settings(const char *env_file, int *ret_code)
+{
+    struct config *config = NULL;
+    struct span why = SPAN_NONE;
+    struct arena a;
+    arena_init(&a, WHY_BYTES);
+    enum err e = config_load(env_file, &a, &why, &config);
+    if (e != ERR_OK) {
+        complain("%.*s", SPAN_FMT(why));
+        *ret_code = e == ERR_CONFIG ? EXIT_USAGE : EXIT_WORLD;
+    }
+    arena_done(&a);
+    return config;
+}
+
+static void print_help(void)
+{
+    (void)printf("Doorward keeps the door of your services: it registers users, checks passwords,\n"
+                 "issues and verifies tokens.\n\n");
+    command_print_list(commands, "");
+    (void)printf("  doorward --version\n  doorward COMMAND --help\n\n"
+                 "Settings come from the environment, over ./.env, over the defaults.\n");
+}
+
+int cli_main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    const struct command *found = command_find(commands, word);
+    opterr = 0; /* we say it ourselves, in one line */
+    if (found != NULL) {
+        return found->run(found, argc - 1, argv + 1);
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help();
+        return EXIT_DONE;
+    }
+    if (strcmp(word, "--version") == 0) {
+        version_print();
+        return EXIT_DONE;
+    }
+    if (argc < 2) {
+        complain("a command is missing: serve, user or config; see doorward --help");
+    } else {
+        complain("%s is no command; see doorward --help", word);
+    }
+    return EXIT_USAGE;
+}

@@ -1,0 +1,54 @@
+/* command.h - what the commands share: options, settings, complaints.
+ *
+ * Threads: the main thread. */
+#ifndef DOORWARD_COMMAND_H
+#define DOORWARD_COMMAND_H
+
+#include "app.h"
+#include "base.h"
+#include <getopt.h>
+
+#define EXIT_DONE  0
+#define EXIT_WORLD 1
+#define EXIT_USAGE 2
+
+/* One word of the command line, with what may follow it. */
+struct command {
+    const char *name;
+    const char *arguments; /* for the help: "NAME [ROLE...]" */
+    const char *summary;
+    const char *help; /* its options, a line each; may be NULL */
+    int (*run)(const struct command *self, int argc, char **argv);
+};
+/* The commands; each ends with one whose name is NULL. */
+extern const struct command commands[];
+extern const struct command user_commands[];
+
+int serve_main(const struct command *self, int argc, char **argv);
+int config_main(const struct command *self, int argc, char **argv);
+int user_main(const struct command *self, int argc, char **argv);
+void version_print(void);
+
+/* NULL: not there. */
+const struct command *command_find(const struct command *list, const char *name);
+/* "doorward PREFIX": its commands. */
+void command_print_list(const struct command *list, const char *prefix);
+void command_print_help(const struct command *self, const char *prefix);
+/* One line on stderr. */
+PRINTF_LIKE(1, 2) void complain(const char *format, ...);
+/* After getopt_long() gave '?' or ':'; the exit code. */
+int complain_about_option(const char *words, char **argv);
+/* Settings, or NULL with the complaint made and *ret_code set. */
+struct config *load_settings(const char *env_file, int *ret_code);
+
+#define OPTION_ENV_FILE                                                                            \
+    {                                                                                              \
+        "env-file", required_argument, NULL, 'e'                                                   \
+    }
+#define OPTION_HELP                                                                                \
+    {                                                                                              \
+        "help", no_argument, NULL, 'h'                                                             \
+    }
+#define HELP_ENV_FILE "  --env-file FILE   settings from FILE instead of ./.env\n"
+
+#endif
