@@ -161,6 +161,7 @@ static const char sql_change[] =
     " not_before = CASE ?8 WHEN 1 THEN 0 ELSE not_before END,"
     " updated_at = CASE ?9 WHEN 1 THEN ?10 ELSE updated_at END"
     " WHERE id = ?1 AND deleted_at = 0 AND (?2 IS NULL OR password_hash = ?2)"
+    " AND (?11 = 0 OR session_epoch = ?12)"
     " RETURNING session_epoch";
 static const char sql_exists[] = "SELECT 1 FROM users WHERE id = ?1 AND deleted_at = 0";
 _Static_assert(STORE_ENABLE == 1 && STORE_DISABLE == 2, "sql_change names them by number");
@@ -207,6 +208,8 @@ static enum err update_user(struct sqlite_conn *c, int64_t now_ms, void *argumen
     sqlite_bind_int(&q, what->reset_failures);
     sqlite_bind_int(&q, is_visible);
     sqlite_bind_int(&q, now_ms);
+    sqlite_bind_int(&q, what->if_session_epoch != NULL);
+    sqlite_bind_int(&q, what->if_session_epoch != NULL ? *what->if_session_epoch : 0);
     enum err e = run_for_epoch(&q, &change->epoch);
     return e == ERR_NOT_FOUND ? missed(c, change->id) : e;
 }

@@ -273,6 +273,20 @@ TEST(a_change_on_condition_of_another_hash_is_a_conflict_and_changes_nothing)
     CHECK_INT(epoch, 4);
 }
 
+TEST(a_change_on_condition_of_another_epoch_is_a_conflict_and_changes_nothing)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_user ann = contract_user(1);
+    CHECK_ERR(store_user_add(s, &ann), ERR_OK);
+    int64_t epoch = ann.session_epoch - 1;
+    struct store_user_change change = { .if_session_epoch = &epoch, .raise_epoch = true };
+    CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_CONFLICT);
+    check_stored(s, &ann);
+    epoch = ann.session_epoch;
+    CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_OK);
+    CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_CONFLICT);
+}
+
 TEST(changing_or_deleting_who_is_not_there_is_not_found)
 {
     AUTO(store) struct store *s = contract_open_empty();
@@ -349,6 +363,7 @@ CONTRACT_GROUP(
     cmocka_unit_test(what_the_user_cannot_see_does_not_move_updated_at),
     cmocka_unit_test(raising_the_epoch_gives_the_new_one_and_sets_whom_it_keeps),
     cmocka_unit_test(a_change_on_condition_of_another_hash_is_a_conflict_and_changes_nothing),
+    cmocka_unit_test(a_change_on_condition_of_another_epoch_is_a_conflict_and_changes_nothing),
     cmocka_unit_test(changing_or_deleting_who_is_not_there_is_not_found),
     cmocka_unit_test(a_deleted_user_is_gone_for_every_call_and_its_names_are_free),
     cmocka_unit_test(deleting_on_condition_of_another_hash_is_a_conflict_and_deletes_nothing),
