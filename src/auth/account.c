@@ -7,8 +7,8 @@
 
 /* ---- register ---- */
 
-static enum err check_registration(const struct auth *au, const struct auth_registration *in,
-                                   struct auth_input_errors *errors)
+enum err auth_check_registration(const struct auth *au, const struct auth_registration *in,
+                                 struct auth_input_errors *errors)
 {
     errors->count = 0;
     if (in->username.data == NULL && in->email.data == NULL) {
@@ -54,7 +54,7 @@ enum err auth_register(struct auth *au, struct auth_call *call, const struct aut
                        struct auth_input_errors *errors, struct auth_user *ret_user)
 {
     struct store_user user = { 0 };
-    TRY(check_registration(au, in, errors));
+    TRY(auth_check_registration(au, in, errors));
     TRY(make_user(au, call->arena, in, &user));
     enum err e = store_user_add(au->options.store, &user);
     if (e == ERR_CONFLICT_USERNAME || e == ERR_CONFLICT_EMAIL) {
@@ -135,6 +135,25 @@ static enum err store_new_hash(struct auth *au, struct auth_call *call,
     return ERR_UNAVAILABLE;
 }
 
+static void check_new_password(const struct auth *au, struct span new_password,
+                               struct auth_input_errors *errors)
+{
+    if (new_password.data == NULL) {
+        input_add(errors, "new_password", "required", "is required");
+    } else {
+        input_check_new_password(new_password, au->options.password_min_length, "new_password",
+                                 errors);
+    }
+}
+
+enum err auth_check_new_password(const struct auth *au, struct span new_password,
+                                 struct auth_input_errors *errors)
+{
+    errors->count = 0;
+    check_new_password(au, new_password, errors);
+    return input_result(errors);
+}
+
 enum err auth_password_change(struct auth *au, struct auth_call *call,
                               const struct auth_caller *caller, struct span current_password,
                               struct span new_password, struct auth_input_errors *errors)
@@ -144,12 +163,7 @@ enum err auth_password_change(struct auth *au, struct auth_call *call,
     struct span new_hash = SPAN_NONE;
     errors->count = 0;
     input_check_old_password(current_password, "current_password", errors);
-    if (new_password.data == NULL) {
-        input_add(errors, "new_password", "required", "is required");
-    } else {
-        input_check_new_password(new_password, au->options.password_min_length, "new_password",
-                                 errors);
-    }
+    check_new_password(au, new_password, errors);
     TRY(input_result(errors));
     TRY(session_of_caller(au, call, caller, &user, &session));
     TRY(verify_current(au, call, &user, current_password));

@@ -2,11 +2,12 @@
  * them.
  *
  * Threads:   auth_verify and auth_health from loop threads, without blocking or locks; everything
- * else blocks: worker threads (or the command line), many at once. auth_follow and auth_tend from
- * one upkeep thread. Ownership: arguments are borrowed; results live in the call's arena. Failure:
- * the codes of DESIGN 7; besides what is listed ERR_UNAVAILABLE, ERR_NOMEM, ERR_INTERNAL. Audit
- * events are logged here, as event "audit" with an `action`. Units:     Unix milliseconds;
- * durations in seconds. */
+ * else blocks: worker threads (or the command line), many at once. auth_prepare first, then
+ * auth_follow and auth_tend from one upkeep thread.
+ * Ownership: arguments are borrowed; results live in the call's arena.
+ * Failure:   the codes of DESIGN 7; besides what is listed ERR_UNAVAILABLE, ERR_NOMEM,
+ * ERR_INTERNAL. Audit events are logged here, as event "audit" with an `action`.
+ * Units:     Unix milliseconds; durations in seconds. */
 #ifndef DOORWARD_AUTH_H
 #define DOORWARD_AUTH_H
 
@@ -63,7 +64,8 @@ struct auth_caller { /* whom a verified access token speaks for */
     struct span username, roles;
 };
 
-/* What is wrong with an input member, for 422. */
+/* What is wrong with an input member, for 422. Codes: required, too_short, too_long, contains_nul,
+ * invalid_format. */
 struct auth_input_error {
     const char *field, *code, *detail; /* static */
 };
@@ -80,7 +82,15 @@ struct auth_registration {
 MUST_CHECK enum err auth_register(struct auth *au, struct auth_call *call,
                                   const struct auth_registration *in,
                                   struct auth_input_errors *errors, struct auth_user *ret_user);
-/* Exactly one of username, email, identifier. ERR_BAD_CREDENTIALS, ERR_TOO_MANY_ATTEMPTS.
+/* The rules of auth_register and auth_password_change on what is new, without blocking: any thread,
+ * so that a wrong body is refused before there is a queue to wait in. ERR_INVALID_INPUT. */
+MUST_CHECK enum err auth_check_registration(const struct auth *au,
+                                            const struct auth_registration *in,
+                                            struct auth_input_errors *errors);
+MUST_CHECK enum err auth_check_new_password(const struct auth *au, struct span new_password,
+                                            struct auth_input_errors *errors);
+/* Exactly one of username, email, identifier. ERR_BAD_CREDENTIALS, ERR_TOO_MANY_ATTEMPTS;
+ * ERR_INVALID_INPUT: not one name, no password, over 254 and 1024 bytes, or a NUL.
  * *ret_known tells RESPONSES=classic whether the account exists; nothing else may use it. */
 struct auth_login_input {
     struct span username, email, identifier, password;
@@ -92,7 +102,8 @@ MUST_CHECK enum err auth_login(struct auth *au, struct auth_call *call,
 MUST_CHECK enum err auth_refresh(struct auth *au, struct auth_call *call, struct span refresh_token,
                                  struct auth_tokens *ret_tokens);
 /* Never blocks. ERR_INVALID_TOKEN, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED; with the last *ret_caller
- * is written, for logout. */
+ * is written, for logout. ERR_UNAVAILABLE before auth_prepare, and while a revocation is known to be
+ * missing here. */
 MUST_CHECK enum err auth_verify(struct auth *au, unsigned loop, struct span token, struct arena *a,
                                 struct auth_caller *ret_caller);
 
