@@ -45,6 +45,7 @@ struct sqlite_writer {
     struct sqlite_conn conn;   /* writer thread */
     struct sqlite_log log;     /* writer thread */
     bool failing;              /* writer thread */
+    int64_t failed_at_us;      /* writer thread: when that was last told; 0: never */
     int64_t busy_timeout_ms;   /* fixed */
     const struct clock *clock; /* fixed */
     pthread_t thread;          /* fixed */

@@ -68,17 +68,23 @@ static enum err run_group(struct sqlite_writer *w, struct sqlite_job *first)
 }
 
 /* The calls only know "unavailable"; the cause is known nowhere but here, and is worth one line
- * when it begins and one when it ends. */
+ * when it begins and one when it ends. On a full disk small writes may go on while large ones fail:
+ * such a change of state is told now and then, not every time. */
 static void note_state(struct sqlite_writer *w, bool failing, const char *cause)
 {
-    if (w->failing == failing) {
+    enum { PAUSE_US = 10 * 1000 * 1000 };
+    int64_t now_us = clock_monotonic_us();
+    bool is_too_soon = failing && w->failed_at_us != 0 && now_us - w->failed_at_us < PAUSE_US;
+    if (w->failing == failing || is_too_soon) {
         return;
     }
     w->failing = failing;
     if (failing) {
+        w->failed_at_us = now_us;
         log_event(LOG_ERROR, "store_failing", LOG_STR("cause", cause));
     } else {
-        log_event(LOG_INFO, "store_recovered", LOG_STR("cause", ""));
+        log_event(LOG_INFO, "store_recovered",
+                  LOG_NUMBER("after_ms", (now_us - w->failed_at_us) / 1000));
     }
 }
 

@@ -73,7 +73,7 @@ MUST_CHECK enum err store_user_change(struct store *s, struct uuid id,
 /* Before a password is tried: count the attempt as failed, in one write (a success resets it). With
  * `free_attempts` used up not_before moves to now + 1 s * 2^(failures - free_attempts), at most
  * max_wait_ms. ERR_TOO_MANY_ATTEMPTS: not_before is not reached; nothing was written, *ret_wait_ms
- * says how long. */
+ * says how long. A not_before further ahead than max_wait_ms (a clock was wrong) counts as over. */
 MUST_CHECK enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
                                        int64_t max_wait_ms, int64_t *ret_wait_ms);
 /* Leaves a tombstone without names, hash or roles, so that the names are free. With
@@ -93,7 +93,10 @@ struct store_session {
     int64_t revoked_at;    /* 0: lives */
     struct span ip, agent; /* of the last use */
 };
-/* Adds, and revokes the longest unused living sessions of this user beyond `max_sessions`. */
+/* Adds, and revokes the longest unused living sessions of this user beyond `max_sessions`; those of
+ * an older epoch do not count, but epoch_keep does. A backend that writes one record at a time adds
+ * first and evicts then: the second write is idempotent, and the next login makes up for a lost
+ * one. ERR_CONFLICT: the id is taken. */
 MUST_CHECK enum err store_session_add(struct store *s, const struct store_session *session,
                                       size_t max_sessions);
 MUST_CHECK enum err store_session_get(struct store *s, struct uuid id, struct arena *a,
