@@ -33,6 +33,9 @@ enum err config_refuse(struct arena *a, struct span *ret_why, const char *format
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    for (char *c = text; *c != '\0'; c++) { /* one line, whatever was quoted in it */
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+    }
     TRY(arena_copy(a, span_of(text), ret_why));
     return ERR_CONFIG;
 }

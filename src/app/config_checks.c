@@ -132,7 +132,7 @@ bool check_origins(struct config *c, struct span value)
 {
     (void)c;
     struct span piece;
-    while (span_split(&value, ',', &piece)) {
+    while (value.length > 0 && span_split(&value, ',', &piece)) {
         if (!is_origin(span_trim(piece))) {
             return false;
         }
