@@ -355,15 +355,21 @@ TEST(another_algorithm_of_the_same_key_is_refused)
         { "PS256", "PS256", EVP_sha256(), RSA_PKCS1_PSS_PADDING, ERR_OK },
         { "PS256", "PS512", EVP_sha512(), RSA_PKCS1_PSS_PADDING, ERR_INVALID_TOKEN },
     };
+    struct tokens *t = NULL;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        AUTO(token) struct tokens *t = open_with_key(table[i].ring);
         struct text token;
+        /* An RSA key takes its time, so rows of one ring share it. */
+        if (t == NULL || strcmp(table[i].ring, table[i - 1].ring) != 0) {
+            token_close(t);
+            t = open_with_key(table[i].ring);
+        }
         EVP_PKEY *key = private_key_of(t);
         begin_with_alg(t, table[i].alg, &token);
         sign_pkey(&token, key, table[i].md, table[i].padding);
         EVP_PKEY_free(key);
         CHECK_ERR(verify(t, text_span(&token)), table[i].expected);
     }
+    token_close(t);
 }
 
 TEST(a_larger_hash_under_the_same_secret_is_refused)
