@@ -60,10 +60,10 @@ static enum err pack(const struct tokens *t, const struct token_claims *c, int64
 static bool prepare(jwt_builder_t *b, const struct tokens *t, const struct ring_key *k,
                     char *payload)
 {
-    jwt_value_t type, kid, claims;
-    jwt_set_SET_STR(&type, "typ", t->type);
-    jwt_set_SET_STR(&kid, "kid", k->kid);
-    jwt_set_SET_JSON(&claims, NULL, payload);
+    /* libjwt's own macros for these are no ISO C. */
+    jwt_value_t type = { .type = JWT_VALUE_STR, .name = "typ", .str_val = t->type };
+    jwt_value_t kid = { .type = JWT_VALUE_STR, .name = "kid", .str_val = k->kid };
+    jwt_value_t claims = { .type = JWT_VALUE_JSON, .json_val = payload };
     /* Ours comes from the caller's clock. */
     jwt_builder_enable_iat(b, 0);
     return jwt_builder_setkey(b, k->kind->alg, k->sign.item) == 0 &&

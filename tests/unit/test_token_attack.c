@@ -195,8 +195,7 @@ TEST(a_header_with_anything_but_alg_kid_and_typ_is_refused)
         "{\"alg\":\"none\",\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
         "{\"alg\":\"HS256\",\"kid\":\"%s\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
         "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"jwk\":{\"kty\":\"oct\",\"k\":"
-        "\"AA\"}}",
+        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"jwk\":{\"kty\":\"oct\"}}",
         "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"jku\":\"http://127.0.0.1:9/\"}",
         "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"x5u\":\"http://127.0.0.1:9/\"}",
         "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"x5c\":[\"AA\"]}",
