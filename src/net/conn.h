@@ -61,12 +61,13 @@ struct conn {
     enum conn_state state;
     unsigned writes; /* handed to libuv, not yet written out */
     bool reading;
-    bool lent;      /* the handler has the exchange */
-    bool answered;  /* finish() has come, its answer is not yet taken */
-    bool last;      /* this answer said Connection: close */
-    bool notified;  /* close_notify has been added */
-    bool peer_done; /* the client has ended its side */
-    bool closed;    /* the close callback has come */
+    bool lent;       /* the handler has the exchange */
+    bool answered;   /* finish() has come, its answer is not yet taken */
+    bool last;       /* this answer said Connection: close */
+    bool notified;   /* close_notify has been added */
+    bool has_served; /* at least one request */
+    bool peer_done;  /* the client has ended its side */
+    bool closed;     /* the close callback has come */
 };
 TAILQ_HEAD(conn_list, conn);
 
@@ -92,8 +93,9 @@ void conn_refuse(struct conn *c, enum err why);
 void conn_resume(struct conn *c);
 
 /* ---- wire.c: the socket and TLS ---- */
-void conn_read_update(struct conn *c); /* start or stop reading, as the state wants */
-void conn_flush(struct conn *c);       /* the loop's plain_out and cipher_out to the client */
-void conn_settle(struct conn *c);      /* after a flush: where to go from IDLE, HEAD and BODY */
+void conn_read_update(struct conn *c);      /* start or stop reading, as the state wants */
+bool conn_has_unread(const struct conn *c); /* bytes in the socket */
+void conn_flush(struct conn *c);            /* the loop's plain_out and cipher_out to the client */
+void conn_settle(struct conn *c); /* after a flush: where to go from IDLE, HEAD and BODY */
 
 #endif

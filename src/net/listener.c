@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -162,6 +163,13 @@ static void admit(struct listener *ln, int fd, const struct sockaddr *address)
     conn_open(l, ln->options, fd, address);
 }
 
+/* accept4() looks for a descriptor before it looks for a client. */
+static bool somebody_waits(const struct listener *ln)
+{
+    struct pollfd readable = { .fd = ln->fd, .events = POLLIN };
+    return poll(&readable, 1, 0) == 1;
+}
+
 /* False when nobody waits, or nobody can be taken. */
 static bool accept_one(struct listener *ln)
 {
@@ -172,14 +180,17 @@ static bool accept_one(struct listener *ln)
         admit(ln, fd, (const struct sockaddr *)&address);
         return true;
     }
-    switch (errno) {
+    int error = errno;
+    switch (error) {
     case EAGAIN:
         return false;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        pause_accepting(ln, errno);
+        if (somebody_waits(ln)) {
+            pause_accepting(ln, error);
+        }
         return false;
     default: /* EINTR, or an error of that one client (accept(2)) */
         return true;

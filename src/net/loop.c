@@ -89,11 +89,15 @@ bool loop_evict_idle(struct loop *l)
     return true;
 }
 
+/* Not who has yet to say what he came for, nor whose next request is already here. */
 static void end_idle(struct loop *l)
 {
-    struct conn *c = NULL;
-    while ((c = TAILQ_FIRST(&l->lists[CONN_IDLE])) != NULL) {
-        conn_end(c);
+    struct conn *next = NULL;
+    for (struct conn *c = TAILQ_FIRST(&l->lists[CONN_IDLE]); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (c->has_served && !conn_has_unread(c)) {
+            conn_end(c);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ static void write_answer(struct conn *c)
     http_response_write(&x->response, &x->request, c->last, &l->plain_out);
     l->answers++;
     c->served = NULL;
+    c->has_served = true;
     loop_give_served(l, s);
     conn_enter(c, CONN_IDLE);
 }

@@ -231,6 +231,14 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
     *ret_buf = uv_buf_init(c->loop->read_bytes, (unsigned)read_room(c));
 }
 
+bool conn_has_unread(const struct conn *c)
+{
+    char byte = 0;
+    uv_os_fd_t fd = -1;
+    return uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
+           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* While a request is worked on reading goes on, or its client's FIN would not be noticed. */
 static bool wants_to_read(const struct conn *c)
 {

@@ -1,0 +1,449 @@
+/* Who may stay how long, how many, and what happens when there is no room; draining and the end. */
+#include "test_net_world.h"
+
+/* ---- time ---- */
+
+static void check_408(struct client *c)
+{
+    struct answer a = client_answer(c);
+    CHECK_INT(a.status, 408);
+    CHECK(a.close);
+    check_ended(c);
+}
+
+static void late_head(bool tls)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, tls);
+    w.options.header_timeout_ms = 150;
+    world_start(&w);
+    client_open(&c, &w);
+    client_send(&c, SPAN("GET / HTTP/1.1\r\nHos"));
+    check_408(&c);
+    client_close(&c);
+    world_await_connections(&w, 0);
+    world_close(&w);
+}
+
+TEST(a_head_that_does_not_come_in_time_is_408)
+{
+    late_head(false);
+    late_head(true);
+}
+
+TEST(a_body_that_does_not_come_in_time_is_408)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, true);
+    w.options.body_timeout_ms = 150;
+    world_start(&w);
+    client_open(&c, &w);
+    client_send(&c, SPAN("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"));
+    check_408(&c);
+    client_close(&c);
+    world_close(&w);
+}
+
+TEST(bytes_that_trickle_in_do_not_extend_the_limit)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, false);
+    w.options.header_timeout_ms = 200;
+    world_start(&w);
+    client_open(&c, &w);
+    client_send(&c, SPAN("GET / HTTP/1.1\r\nX: "));
+    struct pollfd readable = { .fd = c.fd, .events = POLLIN };
+    int sent = 0;
+    while (poll(&readable, 1, 20) == 0) {
+        client_send(&c, SPAN("a"));
+        sent++;
+    }
+    CHECK(sent < 200);
+    check_408(&c);
+    client_close(&c);
+    world_close(&w);
+}
+
+static void idle_too_long(bool tls)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, tls);
+    w.options.idle_timeout_ms = 150;
+    world_start(&w);
+    client_open(&c, &w);
+    client_get(&c, "/1");
+    check_answer(&c, "/1");
+    check_ended(&c);
+    client_close(&c);
+    world_close(&w);
+}
+
+TEST(an_idle_connection_is_closed_without_a_word)
+{
+    idle_too_long(false);
+    idle_too_long(true);
+}
+
+TEST(a_handshake_that_does_not_come_in_time_ends_the_connection)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, true);
+    w.options.handshake_timeout_ms = 150;
+    world_start(&w);
+    client_socket(&c);
+    client_connect(&c, &w);
+    check_ended(&c);
+    client_close(&c);
+    world_close(&w);
+}
+
+static void slow_reader(bool tls)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, tls);
+    w.options.write_timeout_ms = 200;
+    world_start(&w);
+    client_open(&c, &w);
+    client_get(&c, "/big");
+    CHECK_INT(client_head(&c).status, 200);
+    world_await_connections(&w, 0);
+    client_close(&c);
+    world_close(&w);
+}
+
+TEST(who_does_not_read_his_answer_is_cut)
+{
+    slow_reader(false);
+    slow_reader(true);
+}
+
+/* ---- room ---- */
+
+static size_t send_what_fits(struct client *c, struct span text)
+{
+    size_t sent = 0;
+    struct pollfd writable = { .fd = c->fd, .events = POLLOUT };
+    while (poll(&writable, 1, 300) == 1) {
+        size_t at = sent % text.length;
+        ssize_t now = send(c->fd, text.data + at, text.length - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += now > 0 ? (size_t)now : 0;
+    }
+    return sent;
+}
+
+TEST(who_pipelines_behind_a_slow_request_is_held_back_and_loses_nothing)
+{
+    struct world w;
+    struct client c;
+    const struct span text = SPAN("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    int small = 16384;
+    world_open(&w, false);
+    client_socket(&c);
+    CHECK_INT(setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    client_connect(&c, &w);
+    client_get(&c, "/later");
+    uv_sem_wait(&w.has_kept);
+    size_t sent = send_what_fits(&c, text);
+    CHECK(sent > 10000 && sent < 64 * 1024 * 1024);
+    world_release(&w);
+    check_answer(&c, "/later");
+    for (size_t i = 0; i < sent / text.length; i++) {
+        check_answer(&c, "/x");
+    }
+    client_close(&c);
+    world_close(&w);
+}
+
+TEST(over_the_ceiling_the_longest_idle_connection_gives_way)
+{
+    struct world w;
+    struct client first, second, third;
+    world_init(&w, true);
+    w.options.max_connections = 2;
+    world_start(&w);
+    client_open(&first, &w);
+    client_get(&first, "/1");
+    check_answer(&first, "/1");
+    client_open(&second, &w);
+    client_get(&second, "/2");
+    check_answer(&second, "/2");
+    client_open(&third, &w);
+    client_get(&third, "/3");
+    check_answer(&third, "/3");
+    check_ended(&first);
+    client_get(&second, "/2");
+    check_answer(&second, "/2");
+    CHECK_INT(net_connections(w.net), 2);
+    client_close(&first);
+    client_close(&second);
+    client_close(&third);
+    world_close(&w);
+}
+
+TEST(over_the_ceiling_a_new_connection_is_closed_when_nobody_is_idle)
+{
+    struct world w;
+    struct client busy, late;
+    world_init(&w, false);
+    w.options.max_connections = 1;
+    world_start(&w);
+    client_open(&busy, &w);
+    client_get(&busy, "/later");
+    uv_sem_wait(&w.has_kept);
+    client_open(&late, &w);
+    check_ended(&late);
+    world_release(&w);
+    check_answer(&busy, "/later");
+    client_close(&busy);
+    client_close(&late);
+    world_close(&w);
+}
+
+static uint64_t failed_accepts(void)
+{
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    metrics_render(&text);
+    buf_add_char(&text, '\0');
+    const char *line = strstr(text.data, "doorward_connections_total{outcome=\"failed\"}");
+    uint64_t count = line == NULL ? 0 : strtoull(strchr(line, ' ') + 1, NULL, 10);
+    buf_done(&text);
+    return count;
+}
+
+/* Files that this process may still open, made 0; the limit before in *ret_before. */
+static void forbid_new_files(struct rlimit *ret_before)
+{
+    int next = dup(0);
+    CHECK(next > 0);
+    close(next);
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, ret_before), 0);
+    struct rlimit now = { .rlim_cur = (rlim_t)next, .rlim_max = ret_before->rlim_max };
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
+TEST(without_descriptors_it_neither_spins_nor_drops_and_goes_on_by_itself)
+{
+    struct world w;
+    struct client busy, waiting;
+    struct rlimit before;
+    world_open(&w, false);
+    client_open(&busy, &w);
+    client_get(&busy, "/later");
+    uv_sem_wait(&w.has_kept);
+    client_socket(&waiting);
+    uint64_t failed = failed_accepts();
+    forbid_new_files(&before);
+    client_connect(&waiting, &w);
+    client_get(&waiting, "/1");
+    for (int i = 0; i < WAIT_S * 1000 && failed_accepts() < failed + 3; i++) {
+        (void)poll(NULL, 0, 1);
+    }
+    uint64_t tries = failed_accepts() - failed;
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK(tries >= 3 && tries < 10);
+    check_answer(&waiting, "/1");
+    world_release(&w);
+    check_answer(&busy, "/later");
+    client_close(&busy);
+    client_close(&waiting);
+    world_close(&w);
+}
+
+TEST(without_descriptors_an_idle_connection_gives_way)
+{
+    struct world w;
+    struct client idle, waiting;
+    struct rlimit before;
+    world_open(&w, false);
+    client_open(&idle, &w);
+    client_get(&idle, "/1");
+    check_answer(&idle, "/1");
+    client_socket(&waiting);
+    forbid_new_files(&before);
+    client_connect(&waiting, &w);
+    client_get(&waiting, "/2");
+    check_ended(&idle);
+    check_answer(&waiting, "/2");
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+    client_close(&idle);
+    client_close(&waiting);
+    world_close(&w);
+}
+
+/* ---- start and end ---- */
+
+TEST(a_port_in_use_is_told_in_one_line)
+{
+    struct world w;
+    struct net *second = NULL;
+    char expected[128];
+    world_open(&w, false);
+    struct net_listener taken = w.listener;
+    struct net_options options = w.options;
+    taken.port = net_port(w.net, 0);
+    options.listeners = &taken;
+    CHECK_ERR(net_open(&options, &w.arena, &w.why, &second), ERR_IO);
+    (void)snprintf(expected, sizeof(expected),
+                   "port %u on 127.0.0.1 is in use: set PORT, or stop who has it", taken.port);
+    CHECK_SPAN(w.why, expected);
+    taken.port_setting = "METRICS_PORT";
+    CHECK_ERR(net_open(&options, &w.arena, &w.why, &second), ERR_IO);
+    (void)snprintf(expected, sizeof(expected),
+                   "port %u on 127.0.0.1 is in use: set METRICS_PORT, or stop who has it",
+                   taken.port);
+    CHECK_SPAN(w.why, expected);
+    CHECK(second == NULL);
+    world_close(&w);
+}
+
+TEST(an_address_that_cannot_be_used_is_told)
+{
+    struct world w;
+    world_init(&w, false);
+    w.listener.address = "localhost";
+    CHECK_ERR(net_open(&w.options, &w.arena, &w.why, &w.net), ERR_CONFIG);
+    CHECK_SPAN(w.why, "\"localhost\" is not a numeric IPv4 or IPv6 address");
+    w.listener.address = "203.0.113.1";
+    CHECK_ERR(net_open(&w.options, &w.arena, &w.why, &w.net), ERR_IO);
+    CHECK_SPAN(w.why, "203.0.113.1 is not an address of this host");
+    world_free(&w);
+}
+
+TEST(what_was_opened_and_not_started_can_be_closed)
+{
+    struct world w;
+    world_init(&w, true);
+    w.options.loops = 2;
+    CHECK_ERR(net_open(&w.options, &w.arena, &w.why, &w.net), ERR_OK);
+    CHECK(net_port(w.net, 0) != 0);
+    world_free(&w);
+}
+
+TEST(draining_closes_the_idle_and_tells_the_others)
+{
+    struct world w;
+    struct client idle, busy, late;
+    world_open(&w, true);
+    client_open(&idle, &w);
+    client_get(&idle, "/1");
+    check_answer(&idle, "/1");
+    client_open(&busy, &w);
+    client_get(&busy, "/later");
+    uv_sem_wait(&w.has_kept);
+    net_drain(w.net);
+    check_ended(&idle);
+    world_release(&w);
+    CHECK(client_answer(&busy).close);
+    check_ended(&busy);
+    client_open(&late, &w);
+    client_get(&late, "/2");
+    CHECK(client_answer(&late).close);
+    check_ended(&late);
+    client_close(&idle);
+    client_close(&busy);
+    client_close(&late);
+    world_close(&w);
+}
+
+struct stopping {
+    struct world *w;
+    struct client *c;
+};
+
+/* While the main thread waits in net_stop(). */
+static void finish_meanwhile(void *argument)
+{
+    struct stopping *s = argument;
+    char byte = 0;
+    /* The idle connection's end shows that the stop has begun. */
+    INVARIANT(recv(s->c->fd, &byte, 1, 0) == 0);
+    INVARIANT(uv_async_send(&s->w->release) == 0);
+}
+
+TEST(stopping_waits_for_what_is_under_way)
+{
+    struct world w;
+    struct client idle, busy;
+    uv_thread_t thread;
+    world_open(&w, false);
+    client_open(&idle, &w);
+    client_get(&idle, "/1");
+    check_answer(&idle, "/1");
+    client_open(&busy, &w);
+    client_get(&busy, "/later");
+    uv_sem_wait(&w.has_kept);
+    struct stopping s = { .w = &w, .c = &idle };
+    CHECK_INT(uv_thread_create(&thread, finish_meanwhile, &s), 0);
+    net_stop(w.net, WAIT_S * 1000, world_before_loops_end, &w);
+    CHECK_INT(uv_thread_join(&thread), 0);
+    check_answer(&busy, "/later");
+    client_close(&idle);
+    client_close(&busy);
+    world_free(&w);
+}
+
+TEST(stopping_cuts_what_is_not_over_in_time)
+{
+    struct world w;
+    struct client busy, half;
+    world_init(&w, true);
+    w.finish_on_hangup = true;
+    world_start(&w);
+    client_open(&busy, &w);
+    client_get(&busy, "/later");
+    client_open(&half, &w);
+    client_send(&half, SPAN("GET /"));
+    uv_sem_wait(&w.has_kept);
+    world_stop(&w, 50);
+    uv_sem_wait(&w.has_hung_up);
+    client_close(&busy);
+    client_close(&half);
+    world_free(&w);
+}
+
+TEST(stopping_serves_who_waits_in_the_backlog)
+{
+    struct world w;
+    struct client clients[8];
+    world_open(&w, false);
+    for (size_t i = 0; i < 8; i++) {
+        client_open(&clients[i], &w);
+        client_get(&clients[i], "/1");
+    }
+    net_stop(w.net, WAIT_S * 1000, world_before_loops_end, &w);
+    for (size_t i = 0; i < 8; i++) {
+        check_answer(&clients[i], "/1");
+        client_close(&clients[i]);
+    }
+    world_free(&w);
+}
+
+int main(void)
+{
+    RUN_TESTS(
+        cmocka_unit_test(a_head_that_does_not_come_in_time_is_408),
+        cmocka_unit_test(a_body_that_does_not_come_in_time_is_408),
+        cmocka_unit_test(bytes_that_trickle_in_do_not_extend_the_limit),
+        cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
+        cmocka_unit_test(a_handshake_that_does_not_come_in_time_ends_the_connection),
+        cmocka_unit_test(who_does_not_read_his_answer_is_cut),
+        cmocka_unit_test(who_pipelines_behind_a_slow_request_is_held_back_and_loses_nothing),
+        cmocka_unit_test(over_the_ceiling_the_longest_idle_connection_gives_way),
+        cmocka_unit_test(over_the_ceiling_a_new_connection_is_closed_when_nobody_is_idle),
+        cmocka_unit_test(without_descriptors_it_neither_spins_nor_drops_and_goes_on_by_itself),
+        cmocka_unit_test(without_descriptors_an_idle_connection_gives_way),
+        cmocka_unit_test(a_port_in_use_is_told_in_one_line),
+        cmocka_unit_test(an_address_that_cannot_be_used_is_told),
+        cmocka_unit_test(what_was_opened_and_not_started_can_be_closed),
+        cmocka_unit_test(draining_closes_the_idle_and_tells_the_others),
+        cmocka_unit_test(stopping_waits_for_what_is_under_way),
+        cmocka_unit_test(stopping_cuts_what_is_not_over_in_time),
+        cmocka_unit_test(stopping_serves_who_waits_in_the_backlog));
+}
