@@ -213,7 +213,10 @@ enum err config_load(const char *env_file, struct arena *a, struct span *ret_why
     if (env_file != NULL || access(ENV_FILE_NAME, F_OK) == 0) {
         const char *path = env_file != NULL ? env_file : ENV_FILE_NAME;
         in.env_name = span_of(path);
-        TRY(files_read(path, FILES_ANY, a, &in.env_text, ret_why));
+        enum err e = files_read(path, FILES_ANY, a, &in.env_text, ret_why);
+        if (e != ERR_OK) {
+            return e == ERR_NOMEM ? e : ERR_CONFIG;
+        }
     }
     return config_read(&in, a, ret_why, ret_config);
 }
