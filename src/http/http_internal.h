@@ -1,0 +1,19 @@
+/* http_internal.h - what the parts of http share. Private to the folder.
+ *
+ * Threads:   pure functions over the caller's data. */
+#ifndef DOORWARD_HTTP_INTERNAL_H
+#define DOORWARD_HTTP_INTERNAL_H
+
+#include "http.h"
+
+/* The own checks of a complete head, after llhttp's: what it lets pass and we refuse. Sets path,
+ * query, keep_alive, expects_continue and has_body. ERR_BAD_REQUEST, ERR_BODY_TOO_LARGE,
+ * ERR_EXPECTATION. */
+MUST_CHECK enum err http_head_check(struct http_request *r, struct span target,
+                                    size_t max_body_bytes);
+/* Does the list of tokens (RFC 9110, 5.6.1) hold this one, in any case? */
+bool http_list_has(struct span list, struct span token);
+/* path and query of the target as far as it was read; false for a form or byte that we refuse. */
+bool http_target_split(struct http_request *r, struct span target);
+
+#endif
