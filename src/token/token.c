@@ -20,11 +20,20 @@ static void wipe_and_free(void *memory)
     }
 }
 
+/* libjwt 3.3 does not survive an allocation that fails: loading a key then uses freed memory. An
+ * end is safer than that, and what JSON asks for is small and bounded. */
+static void *get_or_abort(size_t size)
+{
+    void *memory = malloc(size);
+    INVARIANT(memory != NULL);
+    return memory;
+}
+
 /* Private keys pass through jansson and libjwt, which free without wiping. The allocator stays the
  * C library's, so that what one side allocated the other may free. */
 static void wipe_freed_json(void)
 {
-    jwt_set_alloc(malloc, wipe_and_free);
+    jwt_set_alloc(get_or_abort, wipe_and_free);
     json_object_seed(0);
 }
 

@@ -5,7 +5,8 @@
  *
  * Threads:   token_issue, token_verify, token_jwks and the refresh functions from any thread,
  * without locks: the ring is published by an atomic pointer. token_ring_set from one thread at a
- * time. token_open makes jansson and libjwt wipe what they free, for the whole process.
+ * time. token_open makes jansson and libjwt wipe what they free, and end the process when they get
+ * no memory, everywhere.
  * Ownership: arguments borrowed, results in the caller's arena; private keys are wiped on free.
  * Failure:   as listed, and ERR_NOMEM; ERR_INTERNAL when cryptography itself fails, which never
  * lets anyone in; ERR_UNAVAILABLE from token_issue and token_verify while no key is there.
