@@ -62,7 +62,7 @@ class Service:
             "PORT": str(self.port),
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "debug",
-            **{name: str(value) for name, value in settings.items()},
+            **{name: None if value is None else str(value) for name, value in settings.items()},
         }
         self.process = None
         self.lines = []
@@ -104,10 +104,10 @@ class Service:
             self.lines.append(line.decode(errors="replace").rstrip("\n"))
 
     def stop(self, signal_number=signal.SIGTERM):
-        """Ends the process and gives its exit code; a sanitizer's finding is an error here."""
+        """Ends the process (signal None: it is ending) and gives its exit code; a sanitizer's finding is an error."""
         if self.process is None:
             return None
-        if self.process.poll() is None:
+        if signal_number is not None and self.process.poll() is None:
             self.process.send_signal(signal_number)
         code = self.process.wait(PATIENCE_S)
         if self._reader:
