@@ -42,8 +42,8 @@ struct http_request {
     bool has_body; /* Content-Length (0 included) or chunked was there */
     struct span body;
 };
-/* The value of the only header of that name; data NULL when there is none. *ret_count may be NULL.
- */
+/* The value of the only header of that name; data NULL when there is none, or more than one:
+ * *ret_count (may be NULL) tells. */
 struct span http_header_get(const struct http_request *r, const char *name, size_t *ret_count);
 /* The value of a cookie of that name, data NULL when there is none (RFC 6265, 4.2). */
 struct span http_cookie_get(const struct http_request *r, const char *name);

@@ -16,4 +16,13 @@ bool http_list_has(struct span list, struct span token);
 /* path and query of the target as far as it was read; false for a form or byte that we refuse. */
 bool http_target_split(struct http_request *r, struct span target);
 
+/* An IPv4 or IPv6 address; an IPv4-mapped one is told as IPv4. */
+struct http_address {
+    uint8_t bytes[16];
+    size_t length; /* 4 or 16 */
+};
+bool http_address_parse(struct span text, struct http_address *ret_address);
+struct span http_address_text(const struct http_address *address, struct arena *a);
+bool http_networks_contain(const struct http_networks *n, const struct http_address *address);
+
 #endif
