@@ -15,7 +15,7 @@
 /* A new measurement counts for one part in this many. */
 #define RATE_WEIGHT 8
 /* The kernel's state is on the heap; what is left is shallow. */
-#define STACK_BYTES (256 * 1024)
+#define STACK_BYTES ((size_t)256 * 1024)
 #define NICE        10
 
 struct waiting {

@@ -2,7 +2,6 @@
 #include "formats.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -158,21 +157,23 @@ static enum err prehash(const struct format_hash *h, struct span password,
                         char ret_key[static KERNEL_KEY_MAX + 1])
 {
     uint8_t mac[SHA256_BYTES];
-    unsigned length = 0;
-    const uint8_t *done = HMAC(EVP_sha256(), h->setting + PREFIX_LENGTH, SALT_LENGTH,
-                               (const uint8_t *)password.data, password.length, mac, &length);
-    if (done != NULL && length == sizeof(mac)) {
+    size_t length = 0;
+    bool done = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, h->setting + PREFIX_LENGTH,
+                          SALT_LENGTH, (const uint8_t *)password.data, password.length, mac,
+                          sizeof(mac), &length) != NULL &&
+                length == sizeof(mac);
+    if (done) {
         EVP_EncodeBlock((unsigned char *)ret_key, mac, (int)sizeof(mac));
     }
     secret_wipe(mac, sizeof(mac));
-    return done != NULL && length == sizeof(mac) ? ERR_OK : ERR_INTERNAL;
+    return done ? ERR_OK : ERR_INTERNAL;
 }
 
 enum err format_key(const struct format_hash *h, struct span password,
                     char ret_key[static KERNEL_KEY_MAX + 1])
 {
     if (h->scheme == FORMAT_BCRYPT_SHA256) {
-        /* HMAC() takes no NULL, which an empty span may hold. */
+        /* OpenSSL takes no NULL, which an empty span may hold. */
         return prehash(h, password.length > 0 ? password : SPAN(""), ret_key);
     }
     size_t length = password.length <= KERNEL_KEY_MAX ? password.length : KERNEL_KEY_MAX;

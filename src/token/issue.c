@@ -37,15 +37,15 @@ static enum err pack(const struct tokens *t, const struct token_claims *c, int64
     char sub[UUID_TEXT_LENGTH + 1];
     char sid[UUID_TEXT_LENGTH + 1];
     char jti[JTI_LENGTH + 1];
+    int64_t expires_at_s = now_s + t->expiry_s;
     uuid_text(c->user_id, sub);
     uuid_text(c->session_id, sid);
     TRY(new_jti(jti));
-    json_t *payload =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:[s], s:I, s:o}", "iss",
-                  t->issuer, "aud", t->audience, "client_id", t->audience, "sub", sub, "sid", sid,
-                  "jti", jti, "iat", (json_int_t)now_s, "exp", (json_int_t)(now_s + t->expiry_s),
-                  "auth_time", (json_int_t)c->auth_time_s, "amr", "pwd", "epoch",
-                  (json_int_t)c->epoch, "roles", role_list(c->roles));
+    json_t *payload = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:[s], s:I, s:o}", "iss", t->issuer, "aud",
+        t->audience, "client_id", t->audience, "sub", sub, "sid", sid, "jti", jti, "iat",
+        (json_int_t)now_s, "exp", (json_int_t)expires_at_s, "auth_time", (json_int_t)c->auth_time_s,
+        "amr", "pwd", "epoch", (json_int_t)c->epoch, "roles", role_list(c->roles));
     bool named = c->username.data != NULL;
     if (payload == NULL ||
         (named && json_object_set_new(payload, "username",
