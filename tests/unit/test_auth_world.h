@@ -24,6 +24,7 @@
 struct world {
     char directory[64], uri[96];
     struct clock clock;
+    int64_t busy_timeout_ms; /* how long a store waits for another process */
 };
 struct door {
     struct store *store;
@@ -34,7 +35,7 @@ struct door {
 
 static inline void world_start(struct world *w)
 {
-    *w = (struct world){ .directory = "/tmp/doorward-auth-XXXXXX" };
+    *w = (struct world){ .directory = "/tmp/doorward-auth-XXXXXX", .busy_timeout_ms = 5000 };
     CHECK(mkdtemp(w->directory) != NULL);
     (void)snprintf(w->uri, sizeof(w->uri), "sqlite:%s/store.db", w->directory);
     atomic_store(&w->clock.frozen_ms, START_MS);
@@ -59,7 +60,7 @@ static inline void pass_ms(struct world *w, int64_t ms)
 static inline struct store *open_store(struct world *w, const struct clock *clock)
 {
     struct store_options options = {
-        .uri = span_of(w->uri), .clock = clock, .readers = 4, .busy_timeout_ms = 5000
+        .uri = span_of(w->uri), .clock = clock, .readers = 4, .busy_timeout_ms = w->busy_timeout_ms
     };
     struct arena a;
     struct span why = SPAN_NONE;
@@ -170,9 +171,11 @@ static inline void door_auto(struct door *d)
     door_close(d);
 }
 #define DOOR(name) __attribute__((cleanup(door_auto))) struct door name = { 0 }
-#define WORLD(w, d)                                                                                \
+#define EMPTY_WORLD(w)                                                                             \
     __attribute__((cleanup(world_auto))) struct world w;                                           \
-    world_start(&(w));                                                                             \
+    world_start(&(w))
+#define WORLD(w, d)                                                                                \
+    EMPTY_WORLD(w);                                                                                \
     DOOR(d);                                                                                       \
     door_open(&(w), &(d))
 
