@@ -11,12 +11,16 @@
 /* Without default, so that a new error does not compile until it is mapped here. */
 struct api_problem api_problem_of(enum err why)
 {
+    INVARIANT(why != ERR_OK && why != ERR_CANCELLED && why != ERR_COUNT);
     switch (why) {
     case ERR_BUSY:
     case ERR_NOMEM:
         return RETRIABLE(503, "overloaded", "There is no capacity for this request now.");
     case ERR_UNAVAILABLE:
         return RETRIABLE(503, "store_unavailable", "The service cannot reach its records now.");
+    case ERR_OK: /* not asked; see above */
+    case ERR_CANCELLED:
+    case ERR_COUNT:
     case ERR_INTERNAL:
     case ERR_IO:
     case ERR_CONFIG:
@@ -74,13 +78,8 @@ struct api_problem api_problem_of(enum err why)
         return PROBLEM(417, "expectation_failed", "The expectation cannot be met.");
     case ERR_TIMEOUT:
         return PROBLEM(408, "request_timeout", "The request did not arrive in time.");
-    case ERR_OK:
-    case ERR_CANCELLED:
-    case ERR_COUNT:
-        break;
     }
-    INVARIANT(!"an error that is an answer");
-    return PROBLEM(500, "internal", "");
+    err_invariant("an error of the list", __FILE__, __LINE__);
 }
 
 /* RFC 9457, 4.2.1: the title of about:blank is the status's own phrase (RFC 9110, 15). */
