@@ -53,7 +53,7 @@ static void require(bool condition, const char *what)
     if (!condition) {
         (void)fprintf(stderr, "bench-ceiling: %s\n", what);
         ERR_print_errors_fp(stderr);
-        exit(EXIT_FAILURE);
+        _exit(EXIT_FAILURE);
     }
 }
 

@@ -8,6 +8,10 @@
 /* Unparsed bytes of one connection: one read, and what TLS may still hold of a record. */
 #define PENDING_MAX_BYTES (READ_BYTES + READ_BYTES + 17408)
 
+/* An answer is a few kilobytes, a page of the documentation a megabyte: who reads more slowly than
+ * that in so many write timeouts only holds a place. */
+#define WRITE_ROUNDS 15
+
 /* In the order of the label values of METRIC_CONNECTIONS_TOTAL and METRIC_HANDSHAKES. */
 enum { ACCEPTED, FAILED = 3 };
 enum { HANDSHAKE_FAILED = 2 };
@@ -234,11 +238,12 @@ static void refuse_late(struct conn *c)
 static void check_progress(struct conn *c)
 {
     size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
-    if (left == c->write_left) {
+    if (left == c->write_left || c->write_rounds == WRITE_ROUNDS) {
         conn_reset(c);
         return;
     }
     c->write_left = left;
+    c->write_rounds++;
     conn_enter(c, CONN_WRITING);
 }
 
@@ -257,12 +262,14 @@ void conn_expire(struct conn *c)
         break;
     case CONN_HANDSHAKE:
     case CONN_LINGER:
+        conn_close(c);
+        break;
     case CONN_WORKING:
     case CONN_HELD:
     case CONN_TURN:
     case CONN_CLOSING:
     case CONN_STATE_COUNT:
-        conn_close(c);
+        INVARIANT(false); /* they have no limit here */
         break;
     }
 }

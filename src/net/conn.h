@@ -14,7 +14,8 @@
  *   WORKING    the exchange is lent to the handler       the handler's own deadline
  *   HELD       the answer waits for its delay            the delay
  *   TURN       more to do, but others come first         the next round of the loop
- *   WRITING    an answer is not yet written out          write_timeout without progress, then reset
+ *   WRITING    an answer is not yet written out          write_timeout without progress, or
+ *                                                        WRITE_ROUNDS times that, then reset
  *   LINGER     all is said, our side is shut             LINGER_MS, or LINGER_BYTES discarded
  *
  * Every limit counts from entering the state, so bytes that trickle in extend none. In a state
@@ -59,7 +60,8 @@ struct conn {
     size_t discarded;       /* in LINGER */
     struct http_peer peer;
     enum conn_state state;
-    unsigned writes; /* handed to libuv, not yet written out */
+    unsigned write_rounds; /* write timeouts survived by progress */
+    unsigned writes;       /* handed to libuv, not yet written out */
     bool reading;
     bool lent;       /* the handler has the exchange */
     bool answered;   /* finish() has come, its answer is not yet taken */

@@ -52,7 +52,7 @@ static enum err explain(const struct net_listener *o, uint16_t port, int error, 
         break;
     default:
         TRY(arena_printf(a, ret_why, "cannot listen on port %u of %s: %s", port, o->address,
-                         strerror(error)));
+                         uv_strerror(-error)));
         break;
     }
     return ERR_IO;
@@ -110,12 +110,14 @@ enum err listener_probe(const struct net_listener *options, struct arena *a, str
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage address = { 0 };
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = { .v6 = { 0 } };
     socklen_t length = sizeof(address);
-    INVARIANT(getsockname(fd, (struct sockaddr *)&address, &length) == 0);
-    return address.ss_family == AF_INET6
-               ? ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port)
-               : ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+    INVARIANT(getsockname(fd, &address.any, &length) == 0);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 enum err listener_open(struct listener *ln, struct loop *l, const struct net_listener *options,
@@ -143,7 +145,7 @@ static void pause_accepting(struct listener *ln, int error)
     metrics_add(METRIC_CONNECTIONS_TOTAL, FAILED, 1);
     if (l->complained_ms == 0 || uv_now(&l->uv) - l->complained_ms > COMPLAIN_AFTER_MS) {
         l->complained_ms = uv_now(&l->uv);
-        log_event(LOG_WARN, "accept_failed", LOG_STR("why", strerror(error)));
+        log_event(LOG_WARN, "accept_failed", LOG_STR("why", uv_strerror(-error)));
     }
     (void)loop_evict_idle(l);
     (void)uv_poll_stop(&ln->poll);

@@ -12,8 +12,8 @@
 /* Exchanges kept for reuse, with their first piece of arena. */
 #define MAX_SPARE 64
 /* A batch of answers: the last one may be large. */
-#define OUT_MAX_BYTES (16 * 1024 * 1024)
-#define IN_MAX_BYTES  (64 * 1024)
+#define OUT_MAX_BYTES 16777216
+#define IN_MAX_BYTES  65536
 
 /* In the order of the label values of METRIC_CONNECTIONS_TOTAL. */
 enum { EVICTED = 2 };
@@ -38,6 +38,7 @@ static struct served *new_served(struct loop *l)
         free(s);
         return NULL;
     }
+    http_parser_begin(s->parser, &s->x);
     return s;
 }
 
@@ -61,6 +62,7 @@ void loop_give_served(struct loop *l, struct served *s)
     }
     arena_reset(&s->x.arena);
     s->x = (struct http_exchange){ .arena = s->x.arena };
+    http_parser_begin(s->parser, &s->x); /* now, because it wipes the body */
     s->conn = NULL;
     s->next_spare = l->spare;
     l->spare = s;

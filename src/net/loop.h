@@ -75,7 +75,7 @@ void loop_turns_start(struct loop *l);
 void loop_forget(struct loop *l);
 bool loop_evict_idle(struct loop *l); /* the longest idle connection gives way, if there is one */
 
-/* NULL without memory. */
+/* Its parser has begun; NULL without memory. */
 struct served *loop_take_served(struct loop *l);
 void loop_give_served(struct loop *l, struct served *s); /* wipes it */
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define LINGER_MS    2000
-#define THREAD_BYTES (512 * 1024)
+#define THREAD_BYTES 524288
 
 static void set_timeouts(struct net *n)
 {
@@ -54,6 +54,7 @@ static enum err init_loops(struct net *n)
 static enum err open_on_loop(struct net *n, size_t listener, struct loop *l, struct arena *a,
                              struct span *ret_why)
 {
+    INVARIANT(l->listeners != NULL && l->listener_count < n->options.listener_count);
     struct listener *ln = &l->listeners[l->listener_count++];
     ln->fd = -1;
     return listener_open(ln, l, &n->options.listeners[listener], &n->ports[listener], a, ret_why);

@@ -45,8 +45,8 @@ uint16_t net_port(const struct net *n, size_t listener); /* as bound */
 uv_loop_t *net_loop(struct net *n, unsigned loop);       /* to add handles before net_start() */
 /* Starts the loop threads; from here on connections are served. */
 MUST_CHECK enum err net_start(struct net *n);
-/* Every answer from now on says Connection: close, idle connections are closed; listeners stay
- * open. */
+/* Any thread. Every answer from now on says Connection: close, idle connections are closed, but
+ * for those that have not asked for anything yet; listeners stay open. */
 void net_drain(struct net *n);
 /* Close the listeners, serve what is under way, return when all connections are gone or after
  * timeout_ms, when the rest is cut. `before_loops_end` (may be NULL) then runs on each loop, to

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 /* Answers past this are written out before the next request is looked at. */
-#define OUT_FLUSH_BYTES (64 * 1024)
+#define OUT_FLUSH_BYTES 65536
+/* Memory that the loop's buffers keep between turns. */
+#define OUT_KEEP_BYTES 131072
 
 /* ---- answers ---- */
 
@@ -124,7 +126,6 @@ static bool begin_request(struct conn *c)
     s->conn = c;
     s->x.peer = &c->peer;
     s->x.finish = finish;
-    http_parser_begin(s->parser, &s->x);
     c->served = s;
     return true;
 }
@@ -215,7 +216,7 @@ void conn_turn_begin(struct conn *c)
 
 static void empty(struct buf *b)
 {
-    if (b->capacity > 2 * OUT_FLUSH_BYTES) {
+    if (b->capacity > OUT_KEEP_BYTES) {
         buf_done(b);
     } else {
         buf_reset(b);
@@ -249,6 +250,7 @@ void conn_resume(struct conn *c)
     } else {
         conn_enter(c, parsing_state(c));
     }
+    c->write_rounds = 0;
     consume_pending(c);
     conn_turn_end(c);
 }

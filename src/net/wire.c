@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define LINGER_BYTES (256 * 1024)
+#define LINGER_BYTES 262144
 
 /* In the order of the label values of METRIC_HANDSHAKES. */
 enum { HANDSHAKE_FULL, HANDSHAKE_RESUMED };

@@ -123,6 +123,64 @@ TEST(who_does_not_read_his_answer_is_cut)
     slow_reader(true);
 }
 
+TEST(who_reads_his_answer_in_sips_is_cut_too)
+{
+    struct world w;
+    struct client c;
+    char sip[16384];
+    size_t total = 0;
+    ssize_t got = 0;
+    world_init(&w, false);
+    w.options.write_timeout_ms = 50;
+    world_start(&w);
+    client_socket(&c);
+    int small = 32768;
+    CHECK_INT(setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    client_connect(&c, &w);
+    client_get(&c, "/big");
+    do {
+        (void)poll(NULL, 0, 10);
+        got = client_receive(&c, sip, sizeof(sip));
+        total += got > 0 ? (size_t)got : 0;
+    } while (got > 0);
+    CHECK_INT(got, -1);
+    CHECK_INT(errno, ECONNRESET);
+    CHECK(total > 65536 && total < BIG_BYTES);
+    client_close(&c);
+    world_close(&w);
+}
+
+TEST(both_families_share_a_port_and_one_listener_may_be_on_one_loop_only)
+{
+    struct world w;
+    struct net_listener listeners[2];
+    world_init(&w, false);
+    w.options.loops = 2;
+    listeners[0] = w.listener;
+    listeners[0].one_loop = true;
+    listeners[1] = w.listener;
+    listeners[1].address = "::1";
+    w.options.listeners = listeners;
+    w.options.listener_count = 2;
+    if (net_open(&w.options, &w.arena, &w.why, &w.net) != ERR_OK) {
+        CHECK_SPAN(w.why, "::1 is not an address of this host"); /* no IPv6 here */
+        world_free(&w);
+        return;
+    }
+    listeners[0].port = listeners[1].port = net_port(w.net, 0);
+    net_close(w.net);
+    world_start(&w);
+    CHECK_INT(net_port(w.net, 0), net_port(w.net, 1));
+    for (int i = 0; i < 8; i++) {
+        struct client c;
+        client_open(&c, &w);
+        client_get(&c, "/1");
+        check_answer(&c, "/1");
+        client_close(&c);
+    }
+    world_close(&w);
+}
+
 /* ---- room ---- */
 
 static size_t send_what_fits(struct client *c, struct span text)
@@ -434,6 +492,8 @@ int main(void)
         cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
         cmocka_unit_test(a_handshake_that_does_not_come_in_time_ends_the_connection),
         cmocka_unit_test(who_does_not_read_his_answer_is_cut),
+        cmocka_unit_test(who_reads_his_answer_in_sips_is_cut_too),
+        cmocka_unit_test(both_families_share_a_port_and_one_listener_may_be_on_one_loop_only),
         cmocka_unit_test(who_pipelines_behind_a_slow_request_is_held_back_and_loses_nothing),
         cmocka_unit_test(over_the_ceiling_the_longest_idle_connection_gives_way),
         cmocka_unit_test(over_the_ceiling_a_new_connection_is_closed_when_nobody_is_idle),
