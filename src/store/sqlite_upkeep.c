@@ -1,8 +1,9 @@
 /* sqlite_upkeep.c - the heartbeat, and sweeping what nobody needs any more. */
 #include "sqlite.h"
 
+/* Always another value: SQLite does not write a row that stays as it was. */
 static const char sql_beat[] = "INSERT INTO heartbeat (id, at) VALUES (1, ?1)"
-                               " ON CONFLICT (id) DO UPDATE SET at = excluded.at";
+                               " ON CONFLICT (id) DO UPDATE SET at = max(excluded.at, at + 1)";
 
 static enum err beat(struct sqlite_conn *c, int64_t now_ms, void *argument)
 {

@@ -55,8 +55,9 @@ MUST_CHECK enum err store_user_by_email(struct store *s, struct span email, stru
 MUST_CHECK enum err store_user_list(struct store *s, struct uuid after, size_t max, struct arena *a,
                                     struct store_user **ret_users, size_t *ret_count);
 
-/* One change of one user. What `set` does not name stays. ERR_NOT_FOUND; ERR_CONFLICT when
- * if_password_hash or if_session_epoch is given and is no longer the stored one. */
+/* One change of one user. What it does not name stays; updated_at moves with hash, roles and state.
+ * ERR_NOT_FOUND; ERR_CONFLICT when if_password_hash or if_session_epoch is given and is no longer
+ * the stored one. */
 struct store_user_change {
     struct span if_password_hash;    /* data NULL: unconditional */
     const int64_t *if_session_epoch; /* NULL: unconditional */

@@ -1,49 +1,139 @@
-/* test_store_nomem.c - memory that runs out in the store, ours and SQLite's, at every moment.
+/* test_store_faults.c - memory that runs out in the store, ours and SQLite's, and a disk that
+ * fails, at every moment.
  *
  * One scenario calls everything. Whatever fails in it fails with an error that is made for that,
- * and what was acknowledged all the same is there when memory is back. */
+ * and what was acknowledged all the same is there when the fault is over. */
 #include "check.h"
 #include "failing_malloc.h"
 #include "store.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/doorward-nomem-XXXXXX";
+static char directory[] = "/tmp/doorward-faults-XXXXXX";
 static char uri[sizeof(directory) + 32];
 static struct clock now_clock = { .frozen_ms = INT64_C(1790000000000) };
 static const struct uuid id = { .bytes = { 1 } };
 
 /* ---- SQLite's memory ---- */
-static sqlite3_mem_methods real_methods;
-static _Atomic int sqlite_left;
-static _Atomic bool sqlite_failed;
+struct fault {
+    _Atomic int left; /* 1: the next call fails; 0 and below: none does */
+    _Atomic bool failed;
+};
 
-static bool sqlite_fails(void)
+static void arm(struct fault *f, int n)
 {
-    if (atomic_fetch_sub(&sqlite_left, 1) != 1) {
+    atomic_store(&f->failed, false);
+    atomic_store(&f->left, n);
+}
+
+static bool strikes(struct fault *f)
+{
+    if (atomic_fetch_sub(&f->left, 1) != 1) {
         return false;
     }
-    atomic_store(&sqlite_failed, true);
+    atomic_store(&f->failed, true);
+    errno = EIO;
     return true;
 }
 
+static struct fault memory;
+static sqlite3_mem_methods real_methods;
+
 static void *failing_malloc(int size)
 {
-    return sqlite_fails() ? NULL : real_methods.xMalloc(size);
+    return strikes(&memory) ? NULL : real_methods.xMalloc(size);
 }
 
 static void *failing_realloc(void *old, int size)
 {
-    return sqlite_fails() ? NULL : real_methods.xRealloc(old, size);
+    return strikes(&memory) ? NULL : real_methods.xRealloc(old, size);
 }
 
-static void fail_sqlite(int n)
+/* ---- SQLite's disk ---- */
+static struct fault disk;
+static _Atomic int sync_count;
+
+/* These stand before the C library's, for SQLite too. */
+int fdatasync(int fd)
 {
-    atomic_store(&sqlite_failed, false);
-    atomic_store(&sqlite_left, n);
+    atomic_fetch_add(&sync_count, 1);
+    return strikes(&disk) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    atomic_fetch_add(&sync_count, 1);
+    return strikes(&disk) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+static int failing_open(const char *path, int flags, int mode)
+{
+    return strikes(&disk) ? -1 : open(path, flags, mode);
+}
+
+static ssize_t failing_read(int fd, void *to, size_t length)
+{
+    return strikes(&disk) ? -1 : read(fd, to, length);
+}
+
+static ssize_t failing_pread(int fd, void *to, size_t length, off_t at)
+{
+    return strikes(&disk) ? -1 : pread(fd, to, length, at);
+}
+
+static ssize_t failing_write(int fd, const void *from, size_t length)
+{
+    return strikes(&disk) ? -1 : write(fd, from, length);
+}
+
+/* Half of it is written, as a disk does that dies. */
+static ssize_t failing_pwrite(int fd, const void *from, size_t length, off_t at)
+{
+    if (!strikes(&disk)) {
+        return pwrite(fd, from, length, at);
+    }
+    (void)!pwrite(fd, from, length / 2, at);
+    errno = EIO;
+    return -1;
+}
+
+static int failing_ftruncate(int fd, off_t length)
+{
+    return strikes(&disk) ? -1 : ftruncate(fd, length);
+}
+
+static void *failing_mmap(void *at, size_t length, int rights, int flags, int fd, off_t from)
+{
+    return strikes(&disk) ? MAP_FAILED : mmap(at, length, rights, flags, fd, from);
+}
+
+static void take_over_system_calls(void)
+{
+    static const struct {
+        const char *name;
+        sqlite3_syscall_ptr function;
+    } calls[] = {
+        { "open", (sqlite3_syscall_ptr)failing_open },
+        { "read", (sqlite3_syscall_ptr)failing_read },
+        { "pread", (sqlite3_syscall_ptr)failing_pread },
+        { "pread64", (sqlite3_syscall_ptr)failing_pread },
+        { "write", (sqlite3_syscall_ptr)failing_write },
+        { "pwrite", (sqlite3_syscall_ptr)failing_pwrite },
+        { "pwrite64", (sqlite3_syscall_ptr)failing_pwrite },
+        { "ftruncate", (sqlite3_syscall_ptr)failing_ftruncate },
+        { "mmap", (sqlite3_syscall_ptr)failing_mmap },
+    };
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        /* One that this build of SQLite does not use is not found, and not needed. */
+        (void)vfs->xSetSystemCall(vfs, calls[i].name, calls[i].function);
+    }
 }
 
 /* ---- the scenario ---- */
@@ -70,11 +160,13 @@ static enum err open_store(struct arena *a, struct store **ret_store)
     return store_open(&options, a, &why, ret_store);
 }
 
-/* Whether the call succeeded; a failure must be one of those for the world. */
+/* Whether the call succeeded; a failure must be one of those for the world. A page that cannot be
+ * read is, for SQLite, a damaged one. */
 static bool succeeded(enum err e)
 {
-    if (e != ERR_OK && e != ERR_NOMEM && e != ERR_UNAVAILABLE && e != ERR_NOT_FOUND) {
-        print_error("ERR_%s is no answer to a lack of memory\n", err_name(e));
+    bool is_damage = e == ERR_INTERNAL && atomic_load(&disk.failed);
+    if (e != ERR_OK && e != ERR_NOMEM && e != ERR_UNAVAILABLE && e != ERR_NOT_FOUND && !is_damage) {
+        print_error("ERR_%s is no answer to such a fault\n", err_name(e));
         CHECK(false);
     }
     return e == ERR_OK;
@@ -186,12 +278,43 @@ TEST(whichever_of_sqlites_allocations_fails_nothing_acknowledged_is_lost)
     /* The first ones each, then a sample: there are thousands. */
     for (int n = 1; failed; n += n < 60 ? 1 : 29) {
         remove_files();
-        fail_sqlite(n);
+        arm(&memory, n);
         struct outcome o = run_scenario();
-        failed = atomic_load(&sqlite_failed);
-        fail_sqlite(0);
+        failed = atomic_load(&memory.failed);
+        arm(&memory, 0);
         check_kept(&o);
     }
+}
+
+TEST(whichever_call_to_the_disk_fails_nothing_acknowledged_is_lost)
+{
+    bool failed = true;
+    int n = 1;
+    for (; failed; n++) {
+        remove_files();
+        arm(&disk, n);
+        struct outcome o = run_scenario();
+        failed = atomic_load(&disk.failed);
+        arm(&disk, 0);
+        check_kept(&o);
+    }
+    CHECK(n > 100);
+}
+
+TEST(what_is_acknowledged_was_synced)
+{
+    struct arena a;
+    arena_init(&a, 64 * 1024);
+    struct store *s = NULL;
+    remove_files();
+    CHECK_ERR(open_store(&a, &s), ERR_OK);
+    for (int i = 0; i < 10; i++) {
+        int before = atomic_load(&sync_count);
+        CHECK_ERR(store_heartbeat(s), ERR_OK);
+        CHECK(atomic_load(&sync_count) > before);
+    }
+    store_close(s);
+    arena_done(&a);
 }
 
 int main(void)
@@ -206,10 +329,13 @@ int main(void)
     if (sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) != SQLITE_OK) {
         return 1;
     }
+    take_over_system_calls();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_failure_the_scenario_succeeds_in_everything),
         cmocka_unit_test(whichever_of_our_allocations_fails_nothing_acknowledged_is_lost),
         cmocka_unit_test(whichever_of_sqlites_allocations_fails_nothing_acknowledged_is_lost),
+        cmocka_unit_test(whichever_call_to_the_disk_fails_nothing_acknowledged_is_lost),
+        cmocka_unit_test(what_is_acknowledged_was_synced),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_files();
