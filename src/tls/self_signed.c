@@ -225,6 +225,9 @@ static enum err write_pair(struct new_file *cert, struct new_file *key, struct a
         bad = key;
     } else if (!put_in_place(cert)) {
         bad = cert;
+        int why = errno;
+        (void)unlink(key->path); /* alone it fits nothing */
+        errno = why;
     }
     if (bad != NULL) {
         return tls_refuse(a, ret_why, ERR_IO, "%s cannot be written: %s", bad->path,
