@@ -95,7 +95,7 @@ struct span http_address_key(struct span address, struct arena *a)
 
 static unsigned bit_at(const struct http_address *address, unsigned position)
 {
-    return address->bytes[position / 8] >> (7 - position % 8) & 1U;
+    return ((unsigned)address->bytes[position / 8] >> (7 - position % 8)) & 1U;
 }
 
 static bool has_host_bits(const struct network *n)
