@@ -273,12 +273,23 @@ void api_dispatch(void *context, struct http_exchange *x)
     conclude(r);
 }
 
+/* net/ refuses a body before anybody has asked whether there is such a resource; 404 and 405 win.
+ */
+static enum err before_body(struct api_request *r, enum err why)
+{
+    if (why == ERR_BODY_TOO_LARGE) {
+        TRY(api_route_find(r->listener->routes, r->listener->count, &r->x->request, &r->route,
+                           &r->rest, &r->methods));
+    }
+    return why;
+}
+
 void api_dispatch_refused(void *context, struct http_exchange *x, enum err why)
 {
     struct api_request *r = begin(context, x);
     if (r != NULL) {
         x->response.close = true;
-        refuse(r, why);
+        refuse(r, before_body(r, why));
         api_answer(r);
     }
 }
