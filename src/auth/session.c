@@ -69,8 +69,9 @@ enum err session_tokens(struct auth *au, struct auth_call *call, const struct st
 
     int64_t spent_s = seconds_until(moment.now_ms, moment.issued_ms);
     tokens.expires_in_s = au->options.access_expiry_s - least(spent_s, au->options.access_expiry_s);
-    tokens.refresh_expires_in_s =
-        seconds_until(least(session->idle_expires_at, session->expires_at), moment.now_ms);
+    /* Rounded up: the milliseconds since the record was written are no second of its life. */
+    int64_t end_ms = least(session->idle_expires_at, session->expires_at);
+    tokens.refresh_expires_in_s = seconds_until(end_ms + SECOND_MS - 1, moment.now_ms);
     *ret_tokens = tokens;
     return ERR_OK;
 }
