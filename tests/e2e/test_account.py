@@ -1,7 +1,9 @@
 """Profile, password change and deletion."""
+import uuid
+
 import pytest
 
-from service import PASSWORD, bearer, unique_name
+from service import PASSWORD, bearer
 
 pytestmark = pytest.mark.concurrent
 
@@ -69,7 +71,7 @@ def test_a_deleted_account_is_gone_with_its_sessions_and_its_name_is_free(servic
 
 
 @pytest.mark.parametrize("method, path", [("GET", "/profile"), ("GET", "/sessions"), ("POST", "/password"),
-                                          ("DELETE", "/profile"), ("DELETE", f"/sessions/{unique_name()}")])
+                                          ("DELETE", "/profile"), ("DELETE", f"/sessions/{uuid.uuid4()}")])
 def test_without_a_token_the_401_comes_first(client, method, path):
     answer = client.request(method, path)
     assert answer.status_code == 401 and answer.json()["code"] == "missing_token"
