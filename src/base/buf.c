@@ -47,7 +47,7 @@ static bool grow(struct buf *b, size_t needed)
     if (data == NULL) {
         return false;
     }
-    if (b->length > 0) {
+    if (b->data != NULL) {
         memcpy(data, b->data, b->length);
         secret_wipe(b->data, b->length);
     }

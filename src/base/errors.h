@@ -81,7 +81,7 @@ const char *err_name(enum err e);
 #define AUTO(type) __attribute__((cleanup(type##_auto)))
 /* Defines the function that AUTO(type) calls, from the type's free or close function. */
 #define AUTO_DEFINE(type, pointee, free_function)                                                  \
-    static inline void type##_auto(pointee **p)                                                    \
+    static inline void type##_auto(__typeof__(pointee) **p)                                        \
     {                                                                                              \
         free_function(*p);                                                                         \
     }                                                                                              \
