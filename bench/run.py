@@ -160,7 +160,7 @@ def main():
     try:
         results["start_ms"] = measure_start(f"{directory}/start", 3 if smoke else 15)
         service = Service(f"{directory}/service", binary=ROOT / "build/doorward", LOG_LEVEL="error", BCRYPT_COST=12,
-                          METRICS_PORT=free_port(), LOGIN_ATTEMPTS=1000000).start()
+                          METRICS_PORT=free_port(), LOGIN_ATTEMPTS=1000).start()
         try:
             results["idle_mb"], results["tls_connection_kb"] = measure_memory(service, 100 if smoke else 1000)
             results["verify"] = measure_verify(service, directory, seconds, rounds)

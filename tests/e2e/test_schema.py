@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.schema, pytest.mark.timeout(600)]
 
 
 def test_schemathesis_finds_nothing(start_service, tmp_path):
-    service = start_service(LOG_LEVEL="warn", LOGIN_ATTEMPTS=1000000)
+    service = start_service(LOG_LEVEL="warn", LOGIN_ATTEMPTS=1000)
     _, tokens = service.newcomer()
     program = pathlib.Path(sys.executable).parent / "schemathesis"
     done = subprocess.run(
