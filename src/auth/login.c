@@ -50,12 +50,13 @@ static enum err find_user(struct auth *au, struct arena *a, const struct login_n
 
 /* A stranger's attempt does to the store what an account's does, so that time does not tell: one
  * small durable write, or a refused one that writes nothing. */
-static enum err count_stranger(struct auth *au, struct span name, int64_t *ret_wait_ms)
+static enum err count_stranger(struct auth *au, struct span name, int64_t free_attempts,
+                               int64_t *ret_wait_ms)
 {
-    struct throttle_rule rule = { .free_attempts = au->options.login_attempts,
+    struct throttle_rule rule = { .free_attempts = free_attempts,
                                   .max_wait_ms = au->options.login_max_wait_s * SECOND_MS,
                                   .now_ms = auth_now_ms(au) };
-    enum err counted = throttle_attempt(au->strangers, name, &rule, ret_wait_ms);
+    enum err counted = throttle_attempt(au->throttle, name, &rule, ret_wait_ms);
     if (counted == ERR_OK) {
         return store_heartbeat(au->options.store);
     }
@@ -65,27 +66,30 @@ static enum err count_stranger(struct auth *au, struct span name, int64_t *ret_w
     return e == ERR_NOT_FOUND ? counted : e;
 }
 
+static enum err refuse(const struct auth_call *call, const char *reason)
+{
+    audit(call, LOG_INFO, "login_failed", reason);
+    return ERR_BAD_CREDENTIALS;
+}
+
 /* The attempt counts as failed before the password is tried, so that parallel guesses and a crash
- * count as well. */
+ * count as well. Those of the same account that are under way here may yet succeed, and are allowed
+ * for: a client that logs in many times at once is no guesser. What guesses gain by that is at most
+ * the number of workers, once. */
 static enum err count_attempt(struct auth *au, struct auth_call *call,
-                              const struct store_user *user, struct span name)
+                              const struct store_user *user, struct span who)
 {
     int64_t wait_ms = 0;
+    int64_t free_attempts = au->options.login_attempts + throttle_others(au->throttle, who);
     enum err e = user == NULL
-                     ? count_stranger(au, name, &wait_ms)
-                     : store_user_attempt(au->options.store, user->id, au->options.login_attempts,
+                     ? count_stranger(au, who, free_attempts, &wait_ms)
+                     : store_user_attempt(au->options.store, user->id, free_attempts,
                                           au->options.login_max_wait_s * SECOND_MS, &wait_ms);
     if (e == ERR_TOO_MANY_ATTEMPTS) {
         call->retry_after_s = (wait_ms + SECOND_MS - 1) / SECOND_MS;
         audit(call, LOG_WARN, "login_failed", "throttled");
     }
-    return e;
-}
-
-static enum err refuse(const struct auth_call *call, const char *reason)
-{
-    audit(call, LOG_INFO, "login_failed", reason);
-    return ERR_BAD_CREDENTIALS;
+    return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e; /* since it was read */
 }
 
 /* Forgets the failures and brings the hash to the configured form, in one write where the verified
@@ -129,6 +133,23 @@ static enum err check_password(struct auth *au, struct auth_call *call,
     return settle(au, call, user, new_hash);
 }
 
+/* `user` NULL: a stranger, of this name. */
+static enum err try_password(struct auth *au, struct auth_call *call, const struct store_user *user,
+                             struct span name, struct span password)
+{
+    struct span who = name;
+    if (user != NULL) {
+        who = (struct span){ .data = (const char *)user->id.bytes, .length = UUID_BYTES };
+    }
+    throttle_enter(au->throttle, who);
+    enum err e = count_attempt(au, call, user, who);
+    if (e == ERR_OK) {
+        e = check_password(au, call, user, password);
+    }
+    throttle_leave(au->throttle, who);
+    return e;
+}
+
 enum err auth_login(struct auth *au, struct auth_call *call, const struct auth_login_input *in,
                     struct auth_user *ret_user, struct auth_tokens *ret_tokens, bool *ret_known)
 {
@@ -143,8 +164,7 @@ enum err auth_login(struct auth *au, struct auth_call *call, const struct auth_l
     TRY(find_user(au, call->arena, &name, &user, &known));
     *ret_known = known;
     call->user_id = user.id;
-    TRY(count_attempt(au, call, known ? &user : NULL, name.text));
-    TRY(check_password(au, call, known ? &user : NULL, in->password));
+    TRY(try_password(au, call, known ? &user : NULL, name.text, in->password));
     TRY(session_open(au, call, &user, &session));
     moment.now_ms = auth_now_ms(au);
     TRY(session_tokens(au, call, &user, &session, moment, ret_tokens));

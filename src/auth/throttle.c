@@ -1,6 +1,7 @@
 #include "throttle.h"
 #include "siphash.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define THROTTLE_SETS (THROTTLE_ENTRIES / THROTTLE_WAYS)
@@ -14,7 +15,8 @@ struct entry {
 
 struct throttle {
     uint8_t key[SIPHASH_KEY_BYTES]; /* fixed */
-    pthread_mutex_t lock;           /* for what follows */
+    _Atomic int32_t in_flight[THROTTLE_FLIGHTS];
+    pthread_mutex_t lock; /* for what follows */
     int64_t attempts;
     struct entry entries[THROTTLE_ENTRIES];
 };
@@ -98,4 +100,24 @@ enum err throttle_attempt(struct throttle *t, struct span name, const struct thr
     enum err counted = count_attempt(e, rule, ret_wait_ms);
     INVARIANT(pthread_mutex_unlock(&t->lock) == 0);
     return counted;
+}
+
+static _Atomic int32_t *flight_of(struct throttle *t, struct span who)
+{
+    return &t->in_flight[siphash(t->key, who) % THROTTLE_FLIGHTS];
+}
+
+void throttle_enter(struct throttle *t, struct span who)
+{
+    atomic_fetch_add(flight_of(t, who), 1);
+}
+
+void throttle_leave(struct throttle *t, struct span who)
+{
+    INVARIANT(atomic_fetch_sub(flight_of(t, who), 1) > 0);
+}
+
+int64_t throttle_others(struct throttle *t, struct span who)
+{
+    return atomic_load(flight_of(t, who)) - 1;
 }

@@ -1,4 +1,5 @@
 /* Logins: who is let in, who is not, and that nobody can tell why. */
+#include "context.h"
 #include "test_auth_world.h"
 
 struct answer {
@@ -168,6 +169,32 @@ TEST(the_owner_gets_in_when_the_longest_wait_is_over_and_starts_anew)
     }
 }
 
+/* Four more logins are under way: so many failures more are let pass, of strangers as well. */
+TEST(logins_of_one_account_at_the_same_time_are_no_guesses_until_they_fail)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_user user = register_user(&d, &r, "ann");
+    struct span id = { (const char *)user.id.bytes, UUID_BYTES };
+    for (int i = 0; i < 4; i++) {
+        throttle_enter(d.auth->throttle, id);
+        throttle_enter(d.auth->throttle, SPAN("bob"));
+    }
+    for (int i = 0; i < 8; i++) {
+        CHECK_ERR(answer_to(&d, "ann", "wrong password").err, ERR_BAD_CREDENTIALS);
+        CHECK_ERR(answer_to(&d, "bob", "wrong password").err, ERR_BAD_CREDENTIALS);
+    }
+    CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_TOO_MANY_ATTEMPTS);
+    CHECK_ERR(answer_to(&d, "bob", PASSWORD).err, ERR_TOO_MANY_ATTEMPTS);
+    for (int i = 0; i < 4; i++) {
+        throttle_leave(d.auth->throttle, id);
+        throttle_leave(d.auth->throttle, SPAN("bob"));
+    }
+    pass_ms(&w, 1000); /* alone again, all the failures count: the wait is not the first one */
+    CHECK_ERR(answer_to(&d, "ann", "wrong password").err, ERR_BAD_CREDENTIALS);
+    CHECK_INT(answer_to(&d, "ann", PASSWORD).retry_after_s, 32);
+}
+
 TEST(a_counter_is_shared_by_processes_and_outlives_them)
 {
     WORLD(w, d);
@@ -276,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_disabled_account_answers_as_a_stranger_even_to_the_right_password),
         cmocka_unit_test(all_spellings_of_one_account_share_one_counter),
         cmocka_unit_test(the_owner_gets_in_when_the_longest_wait_is_over_and_starts_anew),
+        cmocka_unit_test(logins_of_one_account_at_the_same_time_are_no_guesses_until_they_fail),
         cmocka_unit_test(a_counter_is_shared_by_processes_and_outlives_them),
         cmocka_unit_test(a_hostile_stored_hash_fails_for_its_own_user_only),
         cmocka_unit_test(a_login_brings_a_hash_of_another_cost_to_the_configured_one),
