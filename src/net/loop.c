@@ -273,13 +273,18 @@ void loop_done(struct loop *l)
     free(l->listeners);
 }
 
+void loop_run(struct loop *l)
+{
+    l->self = uv_thread_self();
+    while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0) {
+    }
+}
+
 void loop_main(void *loop)
 {
     struct loop *l = loop;
     char name[16];
     (void)snprintf(name, sizeof(name), "loop-%u", l->index);
     (void)pthread_setname_np(pthread_self(), name);
-    l->self = uv_thread_self();
-    while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0) {
-    }
+    loop_run(l);
 }

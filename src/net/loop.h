@@ -67,7 +67,8 @@ struct net {
 
 MUST_CHECK enum err loop_init(struct loop *l, struct net *n, unsigned index);
 void loop_done(struct loop *l); /* its thread does not run */
-void loop_main(void *loop);     /* the thread */
+void loop_main(void *loop);     /* the thread: names itself, then */
+void loop_run(struct loop *l);  /* until net_stop() */
 /* The clock of deadlines runs from now on; it stops by itself. */
 void loop_tick_start(struct loop *l);
 void loop_turns_start(struct loop *l);

@@ -130,7 +130,6 @@ enum err net_start(struct net *n)
     for (unsigned i = 0; i < n->loop_count; i++) {
         struct loop *l = &n->loops[i];
         if (uv_thread_create_ex(&l->thread, &options, loop_main, l) != 0) {
-            net_stop(n, 0, NULL, NULL);
             return ERR_NOMEM;
         }
         n->running++;
@@ -160,6 +159,9 @@ void net_stop(struct net *n, int64_t timeout_ms,
     atomic_store(&n->draining, true);
     atomic_store(&n->stopping, true);
     wake_all(n);
+    for (unsigned i = n->running; i < n->loop_count; i++) {
+        loop_run(&n->loops[i]); /* it has no thread: its end comes on this one */
+    }
     for (unsigned i = 0; i < n->running; i++) {
         INVARIANT(uv_thread_join(&n->loops[i].thread) == 0);
     }

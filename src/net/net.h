@@ -43,17 +43,18 @@ MUST_CHECK enum err net_open(const struct net_options *options, struct arena *a,
                              struct span *ret_why, struct net **ret_net);
 uint16_t net_port(const struct net *n, size_t listener); /* as bound */
 uv_loop_t *net_loop(struct net *n, unsigned loop);       /* to add handles before net_start() */
-/* Starts the loop threads; from here on connections are served. */
+/* Starts the loop threads; from here on connections are served. After a failure: net_stop(). */
 MUST_CHECK enum err net_start(struct net *n);
 /* Any thread. Every answer from now on says Connection: close, idle connections are closed, but
  * for those that have not asked for anything yet; listeners stay open. */
 void net_drain(struct net *n);
 /* Close the listeners, serve what is under way, return when all connections are gone or after
  * timeout_ms, when the rest is cut. `before_loops_end` (may be NULL) then runs on each loop, to
- * close what was added to it. */
+ * close what was added to it. Also without net_start(), for the sake of what was added. */
 void net_stop(struct net *n, int64_t timeout_ms,
               void (*before_loops_end)(void *context, unsigned loop), void *context);
-void net_close(struct net *n); /* after net_stop, or before net_start; NULL is fine */
+void net_close(struct net *n); /* after net_stop, or before net_start when no handle was
+                                  added; NULL is fine */
 size_t net_connections(const struct net *n);
 
 #endif

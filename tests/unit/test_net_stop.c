@@ -79,6 +79,17 @@ TEST(what_was_opened_and_not_started_can_be_closed)
     world_free(&w);
 }
 
+TEST(what_was_added_to_loops_that_never_started_can_be_closed_too)
+{
+    struct world w;
+    world_init(&w, false);
+    w.options.loops = 2;
+    CHECK_ERR(net_open(&w.options, &w.arena, &w.why, &w.net), ERR_OK);
+    CHECK_INT(uv_async_init(net_loop(w.net, 0), &w.release, world_on_release), 0);
+    w.release.data = &w;
+    world_close(&w);
+}
+
 TEST(draining_closes_the_idle_and_tells_the_others)
 {
     struct world w;
@@ -184,6 +195,7 @@ int main(void)
               cmocka_unit_test(a_port_in_use_is_told_in_one_line),
               cmocka_unit_test(an_address_that_cannot_be_used_is_told),
               cmocka_unit_test(what_was_opened_and_not_started_can_be_closed),
+              cmocka_unit_test(what_was_added_to_loops_that_never_started_can_be_closed_too),
               cmocka_unit_test(draining_closes_the_idle_and_tells_the_others),
               cmocka_unit_test(stopping_waits_for_what_is_under_way),
               cmocka_unit_test(stopping_cuts_what_is_not_over_in_time),
