@@ -276,7 +276,7 @@ TEST(whichever_of_sqlites_allocations_fails_nothing_acknowledged_is_lost)
 {
     bool failed = true;
     /* The first ones each, then a sample: there are thousands. */
-    for (int n = 1; failed; n += n < 60 ? 1 : 29) {
+    for (int n = 1; failed; n += n < 60 ? 1 : 61) {
         remove_files();
         arm(&memory, n);
         struct outcome o = run_scenario();
@@ -290,7 +290,7 @@ TEST(whichever_call_to_the_disk_fails_nothing_acknowledged_is_lost)
 {
     bool failed = true;
     int n = 1;
-    for (; failed; n++) {
+    for (; failed; n += n < 60 ? 1 : 3) {
         remove_files();
         arm(&disk, n);
         struct outcome o = run_scenario();
