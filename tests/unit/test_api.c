@@ -56,6 +56,21 @@ TEST(what_the_parser_refuses_is_a_problem_too_and_closes)
     CHECK_INT(answer_header(&q, "X-Request-Id").length, UUID_TEXT_LENGTH);
 }
 
+TEST(an_unknown_path_or_method_wins_over_a_body_that_the_parser_refuses)
+{
+    SERVICE(s, standard_options());
+    ASKED(q);
+    ask_of(&s, s.handler, &q, "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n");
+    CHECK_INT(q.x.response.status, 404);
+    asked_auto(&q);
+    ask_of(&s, s.handler, &q, "PUT /login HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n");
+    CHECK_INT(q.x.response.status, 405);
+    asked_auto(&q);
+    ask_of(&s, s.handler, &q, "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n");
+    CHECK_INT(q.x.response.status, 413);
+    CHECK(q.x.response.close);
+}
+
 TEST(the_errors_come_in_the_order_of_the_contract)
 {
     SERVICE(s, standard_options());
@@ -420,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_taken_name_is_a_conflict_that_names_the_field),
         cmocka_unit_test(every_answer_carries_a_request_id_and_nosniff),
         cmocka_unit_test(what_the_parser_refuses_is_a_problem_too_and_closes),
+        cmocka_unit_test(an_unknown_path_or_method_wins_over_a_body_that_the_parser_refuses),
         cmocka_unit_test(the_errors_come_in_the_order_of_the_contract),
         cmocka_unit_test(a_session_id_that_is_none_is_another_path),
         cmocka_unit_test(a_refused_password_request_says_when_and_the_next_one_waits),
