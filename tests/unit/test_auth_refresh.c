@@ -343,7 +343,7 @@ TEST(a_token_of_a_session_that_is_not_there_is_refused)
     CHECK_ERR(auth_logout_refresh(d.auth, &r.call, token, AUTH_THIS), ERR_OK);
 }
 
-TEST(what_the_password_hash_took_is_taken_off_expires_in_and_nothing_is_negative)
+TEST(a_repeat_tells_what_is_left_of_the_idle_limit_in_whole_seconds_rounded_up)
 {
     WORLD(w, d);
     REQUEST(r);
@@ -353,7 +353,7 @@ TEST(what_the_password_hash_took_is_taken_off_expires_in_and_nothing_is_negative
     CHECK_INT(tokens.expires_in_s, 3600);
     CHECK_INT(tokens.refresh_expires_in_s, 1209600);
     pass_ms(&w, 1500);
-    CHECK_INT(child_of(&d, &r, parent).refresh_expires_in_s, 1209600 - 2);
+    CHECK_INT(child_of(&d, &r, parent).refresh_expires_in_s, 1209600 - 1);
 }
 
 int main(void)
@@ -377,5 +377,5 @@ int main(void)
         cmocka_unit_test(a_counter_ahead_of_the_record_is_refused_and_ends_nothing),
         cmocka_unit_test(a_token_of_a_session_that_is_not_there_is_refused),
         cmocka_unit_test(
-            what_the_password_hash_took_is_taken_off_expires_in_and_nothing_is_negative));
+            a_repeat_tells_what_is_left_of_the_idle_limit_in_whole_seconds_rounded_up));
 }
