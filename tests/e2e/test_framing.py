@@ -110,7 +110,7 @@ def test_an_unknown_path_wins_over_a_body_that_is_too_large(service):
 @pytest.mark.parametrize("body, status", [
     (b"2\r\n{}\r\n0\r\n\r\n", 422),
     (b"1\r\n{\r\n1;ext=1\r\n}\r\n0\r\nTrailer: x\r\n\r\n", 422),
-    (b"0\r\nAuthorization: Bearer x\r\n\r\n", 400),
+    (b"0\r\nAuthorization: Bearer x\r\n\r\n", 422),
 ])
 def test_chunks_are_read(service, body, status):
     assert status_of(service.exchange(post(b"Transfer-Encoding: chunked\r\nConnection: close\r\n", body))) == status
