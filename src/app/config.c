@@ -43,12 +43,12 @@ enum err config_refuse(struct arena *a, struct span *ret_why, const char *format
 struct setting_value *config_value(struct config *c, const void *field)
 {
     size_t offset = (size_t)((const char *)field - (const char *)c);
-    for (size_t i = 0; i < settings_count; i++) {
-        if (settings[i].offset == offset) {
-            return &c->values[i];
-        }
+    size_t i = 0;
+    while (i < settings_count && settings[i].offset != offset) {
+        i++;
     }
-    INVARIANT(!"a field without a setting");
+    INVARIANT(i < settings_count);
+    return &c->values[i];
 }
 
 /* The setting that `name` is or, with _FILE behind it, whose secret it names the file of. */
