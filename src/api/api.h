@@ -34,7 +34,7 @@ MUST_CHECK enum err api_open(const struct api_options *options, struct api **ret
 void api_close(struct api *api);                  /* no request may be under way; NULL is fine */
 struct http_handler api_handler(struct api *api); /* the service */
 struct http_handler
-api_metrics_handler(struct api *api); /* GET /metrics alone, for a listener of its own */
+api_metrics_handler(struct api *api); /* GET /metrics alone, for a listener of one loop */
 /* Readiness is 503 `draining` from now on; any thread. */
 void api_drain(struct api *api);
 

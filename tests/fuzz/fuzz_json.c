@@ -1,6 +1,5 @@
 /* fuzz_json.c - any body is read by the handler of any route, or refused as JSON or as input; never
  * more. The first byte chooses the route. */
-#include "bearer.h"
 #include "handlers.h"
 #include "json_in.h"
 #include "problem.h"
