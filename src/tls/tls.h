@@ -1,10 +1,13 @@
 /* tls.h - TLS 1.2 and 1.3 by OpenSSL: cipher bytes to plain bytes and back. No sockets.
  *
- * Threads:   a stream belongs to one loop. The context is shared; tls_context_reload() may run
- * beside handshakes from one other thread: streams keep the certificate that they began with.
+ * Threads:   a stream belongs to one loop. The context is shared; tls_context_reload() and
+ * tls_context_is_stale() may run beside handshakes from one other thread: streams keep the
+ * certificate that they began with.
  * Ownership: buffers are the caller's, shared by all streams of a loop: a stream holds no bytes
- * between calls beyond what OpenSSL needs of an incomplete record. Failure:   ERR_IO ends the
- * stream: send what is in `out` (an alert), then close. Units:     bytes. */
+ * between calls beyond what OpenSSL needs of an incomplete record, or what a full `plain` left
+ * over. Failure:   any error ends the stream: ERR_IO (its fault, or `out` is full), ERR_NOMEM. Send
+ * what is in `out` (an alert), then close. An expired certificate is no error:
+ * tls_context_expires_at(). Units:     bytes. */
 #ifndef DOORWARD_TLS_H
 #define DOORWARD_TLS_H
 
