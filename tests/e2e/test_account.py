@@ -1,5 +1,4 @@
 """Profile, password change and deletion."""
-import uuid
 
 import pytest
 
@@ -70,8 +69,25 @@ def test_a_deleted_account_is_gone_with_its_sessions_and_its_name_is_free(servic
     assert verify(client, tokens) == 401
 
 
+def test_deleting_without_a_password_is_422(client, newcomer):
+    answer = client.request("DELETE", "/profile", headers=bearer(newcomer[1]), json={})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "password"
+
+
+@pytest.mark.parametrize("method, path, members", [
+    ("POST", "/password", {"current_password": "wrong guess", "new_password": "another good one"}),
+    ("DELETE", "/profile", {"password": "wrong guess"}),
+])
+def test_guessing_with_a_stolen_access_token_is_slowed(start_service, method, path, members):
+    service = start_service(LOGIN_ATTEMPTS=2)
+    _, tokens = service.newcomer()
+    with service.client() as client:
+        codes = [client.request(method, path, headers=bearer(tokens), json=members).status_code for _ in range(4)]
+    assert codes[:2] == [403, 403] and codes[-1] == 429
+
+
 @pytest.mark.parametrize("method, path", [("GET", "/profile"), ("GET", "/sessions"), ("POST", "/password"),
-                                          ("DELETE", "/profile"), ("DELETE", f"/sessions/{uuid.uuid4()}")])
+                                          ("DELETE", "/profile"), ("DELETE", "/sessions/01a1fcc8-5b85-7558-aad9-37f743c08828")])
 def test_without_a_token_the_401_comes_first(client, method, path):
     answer = client.request(method, path)
     assert answer.status_code == 401 and answer.json()["code"] == "missing_token"

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from service import (PASSWORD, bearer, in_parallel, read_all, read_answer, status_of, unique_name, wait_until)
+from service import (PASSWORD, bearer, check_contract, in_parallel, read_all, read_answer, status_of, unique_name, wait_until)
 
 
 def post(service, path, members, tokens=None):
@@ -154,6 +154,7 @@ def test_slow_heads_and_bodies_are_408_and_idle_connections_are_closed(start_ser
         slow_head.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
         slow_body.sendall(b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
         answers = read_all(slow_head), read_all(slow_body), read_all(idle)
+        check_contract(b"POST /login HTTP/1.1\r\n", answers[1])
         assert status_of(answers[0]) == 408 and status_of(answers[1]) == 408 and answers[2] == b""
         assert b"request_timeout" in answers[0] and b"onnection: close" in answers[0]
         no_handshake.settimeout(20)
@@ -247,25 +248,24 @@ def test_ten_thousand_connections_and_one_more(start_service):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_out_of_descriptors_it_serves_who_is_there_and_resumes_by_itself(start_service):
+def test_out_of_descriptors_idle_connections_give_way_and_it_resumes_by_itself(start_service):
     service = start_service(LOOPS=1)
     pid = service.process.pid
-    in_use = len(os.listdir(f"/proc/{pid}/fd"))
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     held = []
-    with service.raw() as early:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use + 6, before[1]))
+    try:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 6, before[1]))
         for _ in range(30):
-            try:
-                held.append(socket.create_connection(("127.0.0.1", service.port), timeout=5))
-            except OSError:
-                break
-        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert read_answer(early)[0] == 200
+            plain = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+            held.append(service.tls().wrap_socket(plain, server_hostname="localhost"))
+            held[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert read_answer(held[-1])[0] == 200
+        assert was_closed(held[0])
+    finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         for connection in held:
             connection.close()
-        wait_until(lambda: readiness(service) == 200, "new connections")
+    wait_until(lambda: readiness(service) == 200, "new connections")
 
 
 def test_a_login_flood_is_refused_in_time_and_the_rest_goes_on(start_service):

@@ -33,6 +33,12 @@ def test_the_key_set_is_public_cacheable_and_answers_304(client):
     assert client.get("/.well-known/jwks.json", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/openapi.yaml"])
+def test_documents_answer_304_to_who_has_them(client, path):
+    tag = client.get(path).headers["etag"]
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
 def test_discovery_speaks_of_the_public_url_whatever_the_host_header_says(client):
     answer = client.get("/.well-known/openid-configuration",
                         headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})

@@ -88,7 +88,7 @@ def test_what_is_over_a_limit_is_told_without_waiting_for_the_rest(service, head
 
 
 def test_a_target_over_the_limit_is_414(service):
-    answer = service.exchange(b"GET /" + b"a" * 2048 + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    answer = service.exchange(b"GET /verify?" + b"a" * 2048 + b" HTTP/1.1\r\nHost: a\r\n\r\n")
     assert status_of(answer) == 414 and b"uri_too_long" in answer
     answer = service.exchange(b"GET /verify?" + b"a" * (2048 - 8) + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert status_of(answer) == 401
