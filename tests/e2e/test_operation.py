@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from service import PASSWORD, bearer, read_answer, unique_name, wait_until
+from service import PASSWORD, ROOT, bearer, read_answer, unique_name, wait_until
 
 
 # ---- start
@@ -295,6 +295,18 @@ def test_config_shows_where_each_value_comes_from_and_masks_secrets(new_service)
     service.cli("config", "--check")
     service.settings["PORT"] = "nonsense"
     assert "PORT" in service.cli("config", "--check", code=2).stderr
+
+
+def test_the_readme_names_every_setting_with_its_default_and_no_other(new_service):
+    service = new_service()
+    service.settings = {}
+    effective = dict(re.findall(r"^([A-Z_]+)=(.*?)\s+#", service.cli("config").stdout, re.M))
+    readme = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("## Error codes")[0]
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", readme, re.M))
+    assert set(documented) == set(effective)
+    for name, default in documented.items():
+        if re.fullmatch(r"`\d+`", default):
+            assert effective[name] == default.strip("`"), name
 
 
 def test_a_password_is_read_from_a_terminal_without_echo(service):
