@@ -17,30 +17,6 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-enum err session_open(struct auth *au, struct auth_call *call, const struct store_user *user,
-                      struct store_session *ret_session)
-{
-    int64_t now = auth_now_ms(au);
-    int64_t end = now + au->options.session_max_age_s * SECOND_MS;
-    struct store_session s = {
-        .user_id = user->id,
-        .epoch = user->session_epoch,
-        .master_key = token_master_id(au->options.tokens),
-        .created_at = now,
-        .rotated_at = now,
-        .last_used_at = now,
-        .idle_expires_at = least(now + au->options.refresh_expiry_s * SECOND_MS, end),
-        .expires_at = end,
-    };
-    TRY(uuid_new(now, &s.id));
-    TRY(input_printable(call->arena, call->ip, INPUT_MAX_IP_BYTES, &s.ip));
-    TRY(input_printable(call->arena, call->agent, INPUT_MAX_AGENT_BYTES, &s.agent));
-    TRY(store_session_add(au->options.store, &s, au->options.max_sessions_per_user));
-    call->session_id = s.id;
-    *ret_session = s;
-    return ERR_OK;
-}
-
 /* Whole seconds from now on, never negative. */
 static int64_t seconds_until(int64_t end_ms, int64_t now_ms)
 {
@@ -167,6 +143,36 @@ enum err session_publish_death(struct auth *au, const struct store_session *sess
     if (session->epoch != user->session_epoch) {
         return session_publish_epoch(au, user->id, user->session_epoch, user->epoch_keep);
     }
+    return ERR_OK;
+}
+
+/* ---- opening ---- */
+
+enum err session_open(struct auth *au, struct auth_call *call, const struct store_user *user,
+                      struct store_session *ret_session)
+{
+    int64_t now = auth_now_ms(au);
+    int64_t end = now + au->options.session_max_age_s * SECOND_MS;
+    struct store_session s = {
+        .user_id = user->id,
+        .epoch = user->session_epoch,
+        .master_key = token_master_id(au->options.tokens),
+        .created_at = now,
+        .rotated_at = now,
+        .last_used_at = now,
+        .idle_expires_at = least(now + au->options.refresh_expiry_s * SECOND_MS, end),
+        .expires_at = end,
+    };
+    TRY(uuid_new(now, &s.id));
+    TRY(input_printable(call->arena, call->ip, INPUT_MAX_IP_BYTES, &s.ip));
+    TRY(input_printable(call->arena, call->agent, INPUT_MAX_AGENT_BYTES, &s.agent));
+    struct store_evicted evicted;
+    TRY(store_session_add(au->options.store, &s, au->options.max_sessions_per_user, &evicted));
+    for (size_t i = 0; i < evicted.count; i++) {
+        TRY(publish_session(au, evicted.ids[i]));
+    }
+    call->session_id = s.id;
+    *ret_session = s;
     return ERR_OK;
 }
 

@@ -31,7 +31,8 @@ struct store_user_ops {
 };
 
 struct store_session_ops {
-    enum err (*add)(struct store *s, const struct store_session *session, size_t max_sessions);
+    enum err (*add)(struct store *s, const struct store_session *session, size_t max_sessions,
+                    struct store_evicted *ret_evicted);
     enum err (*get)(struct store *s, struct uuid id, struct arena *a,
                     struct store_session *ret_session);
     enum err (*list)(struct store *s, struct uuid user_id, size_t max, struct arena *a,

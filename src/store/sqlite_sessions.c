@@ -37,11 +37,13 @@ static const char sql_evict[] =
     " SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2 AND revoked_at = 0"
     "   AND idle_expires_at > ?4 AND expires_at > ?4"
     "   AND (epoch >= ?3 OR id = (SELECT epoch_keep FROM users WHERE id = ?1))"
-    " ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET ?5)";
+    " ORDER BY last_used_at DESC, id DESC LIMIT ?6 OFFSET ?5)"
+    " RETURNING id";
 
 struct addition {
     const struct store_session *session;
     size_t max_sessions;
+    struct store_evicted evicted; /* the result */
 };
 
 static enum err insert_session(struct sqlite_conn *c, const struct store_session *s)
@@ -68,8 +70,9 @@ static enum err insert_session(struct sqlite_conn *c, const struct store_session
 
 static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argument)
 {
-    const struct addition *addition = argument;
+    struct addition *addition = argument;
     const struct store_session *s = addition->session;
+    struct store_evicted *evicted = &addition->evicted;
     TRY(insert_session(c, s));
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
     TRY(sqlite_query_open(c, sql_evict, &q));
@@ -79,14 +82,25 @@ static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argum
     sqlite_bind_int(&q, now_ms);
     /* The new one is among those allowed, and is never evicted itself. */
     sqlite_bind_count(&q, addition->max_sessions > 0 ? addition->max_sessions - 1 : 0);
-    return sqlite_run(&q, NULL);
+    sqlite_bind_count(&q, STORE_MAX_EVICTED);
+    enum err e = ERR_OK;
+    while ((e = sqlite_row(&q)) == ERR_OK) {
+        INVARIANT(evicted->count < STORE_MAX_EVICTED);
+        evicted->ids[evicted->count++] = sqlite_read_uuid(&q);
+        TRY(sqlite_read_end(&q));
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 static enum err session_add(struct store *s, const struct store_session *session,
-                            size_t max_sessions)
+                            size_t max_sessions, struct store_evicted *ret_evicted)
 {
     struct addition addition = { .session = session, .max_sessions = max_sessions };
-    return sqlite_write(&sqlite_of(s)->writer, add_and_evict, &addition);
+    TRY(sqlite_write(&sqlite_of(s)->writer, add_and_evict, &addition));
+    if (ret_evicted != NULL) {
+        *ret_evicted = addition.evicted;
+    }
+    return ERR_OK;
 }
 
 /* ---- reading ---- */

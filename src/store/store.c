@@ -109,10 +109,11 @@ enum err store_user_delete(struct store *s, struct uuid id, struct span if_passw
 
 /* ---- sessions ---- */
 enum err store_session_add(struct store *s, const struct store_session *session,
-                           size_t max_sessions)
+                           size_t max_sessions, struct store_evicted *ret_evicted)
 {
     int64_t started = clock_monotonic_us();
-    return measured(OPERATION_WRITE, started, s->backend->sessions->add(s, session, max_sessions));
+    return measured(OPERATION_WRITE, started,
+                    s->backend->sessions->add(s, session, max_sessions, ret_evicted));
 }
 
 enum err store_session_get(struct store *s, struct uuid id, struct arena *a,

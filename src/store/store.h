@@ -95,11 +95,18 @@ struct store_session {
     struct span ip, agent; /* of the last use */
 };
 /* Adds, and revokes the longest unused living sessions of this user beyond `max_sessions`; those of
- * an older epoch do not count, but epoch_keep does. A backend that writes one record at a time adds
- * first and evicts then: the second write is idempotent, and the next login makes up for a lost
- * one. ERR_CONFLICT: the id is taken. */
+ * an older epoch do not count, but epoch_keep does. Of more than STORE_MAX_EVICTED, after a lower
+ * setting, the next call takes the rest. A backend that writes one record at a time adds first and
+ * evicts then: the second write is idempotent, and the next login makes up for a lost one.
+ * *ret_evicted, whom it revoked, for the caller to publish, may be NULL. ERR_CONFLICT: the id is
+ * taken. */
+#define STORE_MAX_EVICTED 64
+struct store_evicted {
+    struct uuid ids[STORE_MAX_EVICTED];
+    size_t count;
+};
 MUST_CHECK enum err store_session_add(struct store *s, const struct store_session *session,
-                                      size_t max_sessions);
+                                      size_t max_sessions, struct store_evicted *ret_evicted);
 MUST_CHECK enum err store_session_get(struct store *s, struct uuid id, struct arena *a,
                                       struct store_session *ret_session);
 /* Living sessions of a user, newest first, at most `max`. Epochs are the caller's to compare. */

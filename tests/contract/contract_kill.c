@@ -32,7 +32,7 @@ static enum err write_number(struct store *s, uint64_t number)
     bool rotated = false;
     int64_t now = 0;
     CONTRACT_ARENA(a);
-    TRY(store_session_add(s, &session, 10));
+    TRY(store_session_add(s, &session, 10, NULL));
     TRY(store_session_rotate(s, &rotation, &a, &rotated, &rotated_session, &now));
     return store_user_add(s, &user);
 }

@@ -55,7 +55,7 @@ TEST(of_many_rotations_of_one_counter_exactly_one_rotates_and_all_see_it)
     struct world w;
     open_world(&w);
     struct store_session session = contract_session(1, contract_id(2));
-    CHECK_ERR(store_session_add(w.stores[0], &session, 10), ERR_OK);
+    CHECK_ERR(store_session_add(w.stores[0], &session, 10, NULL), ERR_OK);
     contract_race(RACERS, rotate_zero, &w);
     CHECK_INT(w.outcomes[ERR_OK], RACERS);
     CHECK_INT(w.rotated, 1);
@@ -175,7 +175,7 @@ TEST(a_revocation_that_was_acknowledged_ends_rotating)
     struct world w;
     open_world(&w);
     struct store_session session = contract_session(1, contract_id(2));
-    CHECK_ERR(store_session_add(w.stores[0], &session, 10), ERR_OK);
+    CHECK_ERR(store_session_add(w.stores[0], &session, 10, NULL), ERR_OK);
     contract_race(2, rotate_until_refused, &w);
     CHECK_INT(w.outcomes[ERR_INTERNAL], 0);
     close_world(&w);
@@ -227,7 +227,7 @@ static void add_session(void *argument, size_t index)
 {
     struct world *w = argument;
     struct store_session session = contract_session(index + 1, contract_id(2));
-    note(w, store_session_add(w->stores[index % 2], &session, 5));
+    note(w, store_session_add(w->stores[index % 2], &session, 5, NULL));
 }
 
 TEST(many_logins_at_once_leave_no_more_sessions_than_allowed)

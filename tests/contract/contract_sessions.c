@@ -32,7 +32,7 @@ static void check_stored(struct store *s, const struct store_session *expected)
 static struct store_session add(struct store *s, uint64_t number)
 {
     struct store_session session = contract_session(number, user);
-    CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+    CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
     return session;
 }
 
@@ -51,7 +51,7 @@ TEST(an_added_session_is_found_with_all_that_it_has)
     session.counter = 9;
     session.agent = SPAN("");
     session.master_key = SPAN("");
-    CHECK_ERR(store_session_add(s, &session, 10), ERR_OK);
+    CHECK_ERR(store_session_add(s, &session, 10, NULL), ERR_OK);
     check_stored(s, &session);
     add(s, 2);
 }
@@ -77,7 +77,7 @@ TEST(adding_a_session_twice_is_a_conflict_and_changes_nothing)
     struct store_session first = add(s, 1);
     struct store_session second = contract_session(1, user);
     second.counter = 4;
-    CHECK_ERR(store_session_add(s, &second, 10), ERR_CONFLICT);
+    CHECK_ERR(store_session_add(s, &second, 10, NULL), ERR_CONFLICT);
     check_stored(s, &first);
 }
 
@@ -92,10 +92,10 @@ TEST(only_living_sessions_are_listed_newest_first_and_at_most_max)
         } else if (i == 19) {
             session.expires_at = CONTRACT_START_MS;
         }
-        CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+        CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
     }
     struct store_session stranger = contract_session(30, contract_id(31));
-    CHECK_ERR(store_session_add(s, &stranger, 1000), ERR_OK);
+    CHECK_ERR(store_session_add(s, &stranger, 1000, NULL), ERR_OK);
     CHECK_ERR(store_session_revoke(s, contract_id(18)), ERR_OK);
 
     struct store_session *list = NULL;
@@ -119,18 +119,57 @@ TEST(beyond_the_maximum_the_longest_unused_sessions_are_revoked)
     for (uint64_t i = 1; i <= 5; i++) {
         struct store_session session = contract_session(i, user);
         session.last_used_at = CONTRACT_START_MS + last_used[i];
-        CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+        CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
     }
     struct store_session stranger = contract_session(30, contract_id(31));
-    CHECK_ERR(store_session_add(s, &stranger, 1), ERR_OK);
+    CHECK_ERR(store_session_add(s, &stranger, 1, NULL), ERR_OK);
     struct store_session newest = contract_session(6, user);
     newest.last_used_at = CONTRACT_START_MS; /* it is never the one that goes */
-    CHECK_ERR(store_session_add(s, &newest, 3), ERR_OK);
+    struct store_evicted evicted;
+    CHECK_ERR(store_session_add(s, &newest, 3, &evicted), ERR_OK);
+    CHECK_INT(evicted.count, 3);
+    uint64_t told = 0; /* as a set: their order is the backend's */
+    for (size_t i = 0; i < evicted.count; i++) {
+        for (uint64_t id = 1; id <= 6; id++) {
+            told |= uuid_equal(evicted.ids[i], contract_id(id)) ? UINT64_C(1) << id : 0;
+        }
+    }
+    CHECK_INT(told, 1 << 2 | 1 << 4 | 1 << 5);
     static const bool alive[] = { false, true, false, true, false, false, true };
     for (uint64_t i = 1; i <= 6; i++) {
         CHECK(is_alive(s, i) == alive[i]);
     }
     CHECK(is_alive(s, 30));
+}
+
+TEST(a_session_within_the_maximum_evicts_nobody)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session first = contract_session(1, user);
+    struct store_evicted evicted = { .count = 7 };
+    CHECK_ERR(store_session_add(s, &first, 1, &evicted), ERR_OK);
+    CHECK_INT(evicted.count, 0);
+    /* Nor does one that is not added. */
+    evicted.count = 7;
+    CHECK_ERR(store_session_add(s, &first, 1, &evicted), ERR_CONFLICT);
+    CHECK_INT(evicted.count, 7);
+}
+
+TEST(of_many_sessions_beyond_the_maximum_each_call_evicts_a_part)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    enum { LIVING = STORE_MAX_EVICTED + 10 };
+    for (uint64_t i = 1; i <= LIVING; i++) {
+        struct store_session session = contract_session(i, user);
+        CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
+    }
+    static const size_t gone[] = { STORE_MAX_EVICTED, LIVING + 1 - STORE_MAX_EVICTED, 1 };
+    for (uint64_t i = 0; i < 3; i++) {
+        struct store_session session = contract_session(200 + i, user);
+        struct store_evicted evicted;
+        CHECK_ERR(store_session_add(s, &session, 1, &evicted), ERR_OK);
+        CHECK_INT(evicted.count, gone[i]);
+    }
 }
 
 TEST(sessions_that_are_dead_by_epoch_do_not_push_out_the_kept_one)
@@ -143,11 +182,11 @@ TEST(sessions_that_are_dead_by_epoch_do_not_push_out_the_kept_one)
     for (uint64_t i = 100; i < 103; i++) {
         struct store_session old = contract_session(i, ann.id);
         old.last_used_at += (int64_t)i;
-        CHECK_ERR(store_session_add(s, &old, 1000), ERR_OK);
+        CHECK_ERR(store_session_add(s, &old, 1000, NULL), ERR_OK);
     }
     struct store_session fresh = contract_session(200, ann.id);
     fresh.epoch = 4;
-    CHECK_ERR(store_session_add(s, &fresh, 2), ERR_OK);
+    CHECK_ERR(store_session_add(s, &fresh, 2, NULL), ERR_OK);
     CHECK(is_alive(s, 100));
     CHECK(is_alive(s, 200));
 }
@@ -217,7 +256,7 @@ TEST(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands)
     AUTO(store) struct store *s = contract_open_empty();
     struct store_session session = contract_session(1, user);
     session.counter = 5;
-    CHECK_ERR(store_session_add(s, &session, 10), ERR_OK);
+    CHECK_ERR(store_session_add(s, &session, 10, NULL), ERR_OK);
     static const int64_t others[] = { 4, 6, 0, -1, INT64_MAX, INT64_MIN };
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         check_not_rotated(s, &session, others[i]);
@@ -234,10 +273,10 @@ TEST(a_revoked_or_expired_session_does_not_rotate)
 
     struct store_session idle = contract_session(2, user);
     idle.idle_expires_at = CONTRACT_START_MS + 10;
-    CHECK_ERR(store_session_add(s, &idle, 10), ERR_OK);
+    CHECK_ERR(store_session_add(s, &idle, 10, NULL), ERR_OK);
     struct store_session old = contract_session(3, user);
     old.expires_at = CONTRACT_START_MS + 10;
-    CHECK_ERR(store_session_add(s, &old, 10), ERR_OK);
+    CHECK_ERR(store_session_add(s, &old, 10, NULL), ERR_OK);
     contract_pass_time(10);
     check_not_rotated(s, &idle, 0);
     check_not_rotated(s, &old, 0);
@@ -260,6 +299,8 @@ CONTRACT_GROUP(
     cmocka_unit_test(adding_a_session_twice_is_a_conflict_and_changes_nothing),
     cmocka_unit_test(only_living_sessions_are_listed_newest_first_and_at_most_max),
     cmocka_unit_test(beyond_the_maximum_the_longest_unused_sessions_are_revoked),
+    cmocka_unit_test(a_session_within_the_maximum_evicts_nobody),
+    cmocka_unit_test(of_many_sessions_beyond_the_maximum_each_call_evicts_a_part),
     cmocka_unit_test(sessions_that_are_dead_by_epoch_do_not_push_out_the_kept_one),
     cmocka_unit_test(rotating_with_the_newest_counter_moves_counter_times_and_place),
     cmocka_unit_test(the_idle_limit_never_passes_the_absolute_one),

@@ -90,7 +90,7 @@ static void fill(struct store *s)
         struct store_session session = contract_session(i, contract_id(77));
         session.idle_expires_at = CONTRACT_START_MS + (i <= 6 ? 0 : 48 * HOUR_MS);
         session.expires_at = CONTRACT_START_MS + 48 * HOUR_MS;
-        CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+        CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
         struct store_revocation revocation = { .id = contract_id(i),
                                                .expires_at = session.idle_expires_at };
         CHECK_ERR(store_revocation_put(s, &revocation), ERR_OK);

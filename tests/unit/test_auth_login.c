@@ -271,8 +271,25 @@ TEST(every_login_opens_a_session_of_its_own_and_the_longest_unused_gives_way)
     struct auth_caller caller = caller_of(&d, &r, newest);
     CHECK_ERR(auth_sessions(d.auth, &r.call, &caller, &sessions, &count), ERR_OK);
     CHECK_INT(count, 5);
+    CHECK_ERR(verify(&d, &r, first), ERR_TOKEN_REVOKED);
     CHECK_ERR(refresh_result(&d, &r, first.refresh_token), ERR_INVALID_REFRESH);
-    CHECK_ERR(verify(&d, &r, first), ERR_TOKEN_REVOKED); /* found dead, and published */
+    CHECK_ERR(verify(&d, &r, newest), ERR_OK);
+}
+
+TEST(a_session_that_gives_way_here_ends_in_another_process_when_it_follows)
+{
+    WORLD(w, d);
+    DOOR(other);
+    door_open(&w, &other);
+    REQUEST(r);
+    struct auth_tokens first = register_and_log_in(&d, &r);
+    CHECK_ERR(verify(&other, &r, first), ERR_OK);
+    for (int i = 0; i < 5; i++) {
+        pass_ms(&w, 1000);
+        (void)log_in(&d, &r, "ann");
+    }
+    CHECK_ERR(auth_follow(other.auth), ERR_OK);
+    CHECK_ERR(verify(&other, &r, first), ERR_TOKEN_REVOKED);
 }
 
 TEST(what_a_browser_says_of_itself_is_kept_short_and_printable)
@@ -308,5 +325,6 @@ int main(void)
         cmocka_unit_test(a_hostile_stored_hash_fails_for_its_own_user_only),
         cmocka_unit_test(a_login_brings_a_hash_of_another_cost_to_the_configured_one),
         cmocka_unit_test(every_login_opens_a_session_of_its_own_and_the_longest_unused_gives_way),
+        cmocka_unit_test(a_session_that_gives_way_here_ends_in_another_process_when_it_follows),
         cmocka_unit_test(what_a_browser_says_of_itself_is_kept_short_and_printable));
 }

@@ -450,7 +450,7 @@ TEST(a_table_made_by_hand_is_an_error_for_its_calls_and_no_crash)
     CHECK_ERR(find_user(s, 2), ERR_INTERNAL);
     CHECK_ERR(store_user_change(s, id_of(1), &change, &epoch), ERR_INTERNAL);
     CHECK_INT(epoch, 77);
-    CHECK_ERR(store_session_add(s, &session, 5), ERR_INTERNAL);
+    CHECK_ERR(store_session_add(s, &session, 5, NULL), ERR_INTERNAL);
     CHECK_ERR(store_session_get(s, id_of(1), &w.arena, &session), ERR_INTERNAL);
     CHECK_ERR(store_heartbeat(s), ERR_OK);
     store_close(s);
@@ -615,7 +615,7 @@ TEST(refreshes_of_many_threads_are_committed_in_groups)
         struct store_session session = { .id = id_of(i),
                                          .idle_expires_at = expiry,
                                          .expires_at = expiry };
-        CHECK_ERR(store_session_add(s, &session, 1000), ERR_OK);
+        CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
         refreshers[i] = (struct refresher){ .store = s, .number = i };
     }
     uint64_t commits = metric("doorward_store_batch_writes_count");
