@@ -21,7 +21,8 @@ static enum err parse_scope(struct api_request *r, enum auth_scope *ret_scope)
     struct span name, value;
     enum auth_scope scope = AUTH_THIS;
     size_t given = 0, known = 0;
-    while (http_query_next(&rest, r->call.arena, &name, &value)) {
+    enum err e = ERR_OK;
+    while ((e = http_query_next(&rest, r->call.arena, &name, &value)) == ERR_OK) {
         if (!span_equal(name, SPAN("scope"))) {
             continue;
         }
@@ -32,6 +33,9 @@ static enum err parse_scope(struct api_request *r, enum auth_scope *ret_scope)
                 known++;
             }
         }
+    }
+    if (e != ERR_NOT_FOUND) {
+        return e; /* else "all" would be answered as done and be taken for "this" */
     }
     if (given != known || given > 1) {
         api_error_add(r, SPAN("scope"), "invalid_format", "must be this, others or all, and once");

@@ -38,7 +38,8 @@ static enum err check_roles(struct api_request *r)
     struct span rest = r->x->request.query;
     struct span name, value;
     bool asked = false;
-    while (http_query_next(&rest, r->call.arena, &name, &value)) {
+    enum err e = ERR_OK;
+    while ((e = http_query_next(&rest, r->call.arena, &name, &value)) == ERR_OK) {
         if (!span_equal(name, SPAN("role"))) {
             continue;
         }
@@ -47,8 +48,10 @@ static enum err check_roles(struct api_request *r)
             return ERR_OK;
         }
     }
-    /* A query that does not end in an empty rest was cut short for want of memory. */
-    return asked || rest.length > 0 ? ERR_FORBIDDEN : ERR_OK;
+    if (e != ERR_NOT_FOUND) {
+        return e; /* a role that was not read must not count as one that was not asked for */
+    }
+    return asked ? ERR_FORBIDDEN : ERR_OK;
 }
 
 /* Always there, empty for none: else a gateway that copies what is there would let the client's own

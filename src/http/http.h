@@ -47,10 +47,10 @@ struct http_request {
 struct span http_header_get(const struct http_request *r, const char *name, size_t *ret_count);
 /* The value of a cookie of that name, data NULL when there is none (RFC 6265, 4.2). */
 struct span http_cookie_get(const struct http_request *r, const char *name);
-/* Walk the query's name=value pairs, percent-decoded into `a`; false at the end or without memory.
- */
-bool http_query_next(struct span *rest, struct arena *a, struct span *ret_name,
-                     struct span *ret_value);
+/* Walk the query's name=value pairs, percent-decoded into `a`. ERR_NOT_FOUND at the end; ERR_NOMEM,
+ * which is no end: what was not seen may be what decides. */
+MUST_CHECK enum err http_query_next(struct span *rest, struct arena *a, struct span *ret_name,
+                                    struct span *ret_value);
 
 #define HTTP_MAX_RESPONSE_HEADERS 24
 struct http_response {

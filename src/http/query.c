@@ -27,11 +27,11 @@ static int escaped_byte(struct span s)
 }
 
 /* A '%' that begins no escape stands for itself, as in the URL standard's forms. */
-static bool decode(struct span text, struct arena *a, struct span *ret_decoded)
+static enum err decode(struct span text, struct arena *a, struct span *ret_decoded)
 {
     char *out = arena_get(a, text.length + 1);
     if (out == NULL) {
-        return false;
+        return ERR_NOMEM;
     }
     size_t length = 0;
     for (size_t i = 0; i < text.length; i++) {
@@ -44,26 +44,22 @@ static bool decode(struct span text, struct arena *a, struct span *ret_decoded)
         }
     }
     *ret_decoded = (struct span){ .data = out, .length = length };
-    return true;
+    return ERR_OK;
 }
 
-bool http_query_next(struct span *rest, struct arena *a, struct span *ret_name,
-                     struct span *ret_value)
+enum err http_query_next(struct span *rest, struct arena *a, struct span *ret_name,
+                         struct span *ret_value)
 {
     struct span pair = SPAN_NONE;
     do {
         if (!span_split(rest, '&', &pair)) {
-            return false;
+            return ERR_NOT_FOUND;
         }
     } while (pair.length == 0);
     size_t equals = span_find(pair, '=');
     struct span name = SPAN_NONE;
-    struct span value = SPAN_NONE;
-    if (!decode(span_slice(pair, 0, equals), a, &name) ||
-        !decode(span_from(pair, equals + 1), a, &value)) {
-        return false;
-    }
+    TRY(decode(span_slice(pair, 0, equals), a, &name));
+    TRY(decode(span_from(pair, equals + 1), a, ret_value));
     *ret_name = name;
-    *ret_value = value;
-    return true;
+    return ERR_OK;
 }

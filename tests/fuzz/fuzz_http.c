@@ -45,7 +45,7 @@ static void look_around(struct outcome *o, struct http_exchange *x)
     struct span rest = r->query;
     struct span name = SPAN_NONE;
     struct span value = SPAN_NONE;
-    while (http_query_next(&rest, &x->arena, &name, &value)) {
+    while (http_query_next(&rest, &x->arena, &name, &value) == ERR_OK) {
         mix(o, name);
         mix(o, value);
     }

@@ -428,6 +428,24 @@ TEST(without_memory_every_request_is_answered_all_the_same)
     }
 }
 
+TEST(a_role_that_there_is_no_memory_to_read_is_not_forgotten)
+{
+    SERVICE(s, standard_options());
+    make_account(&s);
+    struct login l;
+    log_in_as_ann(&s, &l);
+    char text[sizeof l.bearer + 64];
+    (void)snprintf(text, sizeof text, "GET /verify?role=admin HTTP/1.1\r\nHost: a\r\n%s\r\n",
+                   l.bearer);
+    for (size_t room = 0; room < 6000; room += 16) {
+        ASKED(q);
+        CHECK_ERR(read_request(&s, &q, span_of(text)), ERR_OK);
+        q.x.arena.max_bytes = q.x.arena.used_bytes + room;
+        s.handler.on_request(s.handler.context, &q.x);
+        CHECK(q.x.response.status == 503 || q.x.response.status == 403);
+    }
+}
+
 int main(void)
 {
     RUN_TESTS(
@@ -455,5 +473,6 @@ int main(void)
         cmocka_unit_test(documents_have_a_tag_and_are_not_sent_twice),
         cmocka_unit_test(readiness_follows_the_heartbeat_and_the_drain_and_liveness_neither),
         cmocka_unit_test(metrics_stand_alone),
-        cmocka_unit_test(without_memory_every_request_is_answered_all_the_same));
+        cmocka_unit_test(without_memory_every_request_is_answered_all_the_same),
+        cmocka_unit_test(a_role_that_there_is_no_memory_to_read_is_not_forgotten));
 }

@@ -49,11 +49,11 @@ static void check_query(const char *query, const char *const *expected, size_t c
     struct span name = SPAN_NONE;
     struct span value = SPAN_NONE;
     for (size_t i = 0; i < count; i += 2) {
-        CHECK(http_query_next(&rest, &a, &name, &value));
+        CHECK_ERR(http_query_next(&rest, &a, &name, &value), ERR_OK);
         CHECK_SPAN(name, expected[i]);
         CHECK_SPAN(value, expected[i + 1]);
     }
-    CHECK(!http_query_next(&rest, &a, &name, &value));
+    CHECK_ERR(http_query_next(&rest, &a, &name, &value), ERR_NOT_FOUND);
     arena_done(&a);
 }
 
@@ -68,14 +68,14 @@ TEST(query_pairs_come_decoded_and_in_order)
     check_query(NULL, NULL, 0);
 }
 
-TEST(a_query_without_memory_ends)
+TEST(a_query_without_memory_is_told_from_one_that_ends)
 {
     struct arena a;
-    arena_init(&a, 16);
+    arena_init(&a, 16); /* the name fits, the value does not */
     struct span rest = SPAN("name=value");
     struct span name = SPAN_NONE;
     struct span value = SPAN_NONE;
-    CHECK(!http_query_next(&rest, &a, &name, &value));
+    CHECK_ERR(http_query_next(&rest, &a, &name, &value), ERR_NOMEM);
     CHECK(name.data == NULL && value.data == NULL);
     arena_done(&a);
 }
@@ -202,7 +202,7 @@ int main(void)
     RUN_TESTS(cmocka_unit_test(a_doubled_header_has_no_value),
               cmocka_unit_test(cookies_are_found_by_their_exact_name),
               cmocka_unit_test(query_pairs_come_decoded_and_in_order),
-              cmocka_unit_test(a_query_without_memory_ends),
+              cmocka_unit_test(a_query_without_memory_is_told_from_one_that_ends),
               cmocka_unit_test(a_response_has_its_headers_and_body),
               cmocka_unit_test(head_has_the_length_but_no_body),
               cmocka_unit_test(answers_without_content_have_neither_length_nor_body),
