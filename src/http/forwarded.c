@@ -79,9 +79,24 @@ static struct span for_of(struct span element)
     return count == 1 ? found : SPAN_NONE;
 }
 
+static bool has_open_quote(struct span value)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < value.length; i++) {
+        quoted = quoted != (value.data[i] == '"');
+    }
+    return quoted;
+}
+
+/* A quote that a client has left open would swallow what the proxy writes behind it, and the
+ * client's own words would be the last ones. */
 static void add_elements(struct hops *h, struct span value)
 {
     struct span element = SPAN_NONE;
+    if (has_open_quote(value)) {
+        add_hop(h, SPAN_NONE);
+        return;
+    }
     while (split_quoted(&value, ',', &element)) {
         add_hop(h, for_of(element));
     }

@@ -162,6 +162,8 @@ TEST(forwarded_is_read_when_alone)
     check_forwarded("for=\"1.1.1.1", "10.0.0.1");
     check_forwarded("for=6.6.6.6;x=\", for=7.7.7.7\", for=1.1.1.1", "1.1.1.1");
     check_forwarded("for=1.1.1.1;x=\"a\\\", for=6.6.6.6\"", "10.0.0.1");
+    check_forwarded("for=6.6.6.6;x=\", for=1.1.1.1", "10.0.0.1");
+    check_forwarded("for=6.6.6.6;x=\", for=\"[2001:db8::1]:80\"", "10.0.0.1");
     struct http_header both[] = { { SPAN("Forwarded"), SPAN("for=6.6.6.6") },
                                   { SPAN("X-Forwarded-For"), SPAN("1.1.1.1") } };
     check_client("10.0.0.1", "10.0.0.0/8", both, 2, "1.1.1.1");
