@@ -89,7 +89,7 @@ static enum err refuse_unknown(struct api_request *r, json_t *root,
         for (size_t i = 0; i < count && !known; i++) {
             known = strcmp(members[i].name, name) == 0;
         }
-        if (!known) {
+        if (!known && r->error_count < API_MAX_ERRORS) {
             struct span shown;
             TRY(arena_copy(r->call.arena, span_slice(span_of(name), 0, NAME_SHOWN_MAX), &shown));
             api_error_add(r, shown, "unknown_member", "is not a member of this request");
