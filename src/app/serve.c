@@ -289,16 +289,13 @@ static void close_mailbox(void *context, unsigned loop)
 /* The one way down, also for what was only half built. */
 static void serve_close(struct serve *s)
 {
-    if (s->started) {
+    if (s->net != NULL) {
         net_stop(s->net, s->config->drain_timeout * 1000, close_mailbox, s);
     }
     upkeep_free(s->upkeep);
     work_bulkhead_free(s->password_work);
     work_bulkhead_free(s->store_work);
     api_close(s->api);
-    for (unsigned i = 0; i < s->sizes.loops; i++) { /* of loops that never ran */
-        close_mailbox(s, i);
-    }
     net_close(s->net);
     app_close(s->app);
     tls_context_free(s->tls);
