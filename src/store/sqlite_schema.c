@@ -91,6 +91,7 @@ struct identity {
     int64_t application, schema, tables;
 };
 
+/* Inside a transaction, or the parts may be of before and after another process's step. */
 static int read_identity(sqlite3 *db, struct identity *ret)
 {
     int code = sqlite_number(db, "PRAGMA application_id", &ret->application);
@@ -101,6 +102,17 @@ static int read_identity(sqlite3 *db, struct identity *ret)
         code = sqlite_number(db, "SELECT count(*) FROM sqlite_schema", &ret->tables);
     }
     return code;
+}
+
+static int look(sqlite3 *db, struct identity *ret)
+{
+    int code = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    code = read_identity(db, ret);
+    int last = sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL); /* nothing was written */
+    return code == SQLITE_OK ? last : code;
 }
 
 static enum err judge(const struct identity *found, const char *path, struct arena *a,
@@ -193,7 +205,7 @@ enum err sqlite_schema_prepare(struct sqlite_conn *c, const char *path, int64_t 
                                struct arena *a, struct span *ret_why)
 {
     struct identity found = { 0 };
-    int code = read_identity(c->db, &found);
+    int code = look(c->db, &found);
     if (code != SQLITE_OK) {
         return sqlite_file_why(c, code, path, a, ret_why);
     }
@@ -209,7 +221,7 @@ enum err sqlite_schema_prepare(struct sqlite_conn *c, const char *path, int64_t 
     while (code == SQLITE_OK && found.schema < NEWEST_SCHEMA) {
         code = migrate_once(c->db);
         if (code == SQLITE_OK) {
-            code = read_identity(c->db, &found);
+            code = look(c->db, &found);
         }
     }
     if (code != SQLITE_OK) {
