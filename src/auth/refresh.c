@@ -70,6 +70,7 @@ static enum err rotate(struct auth *au, struct auth_call *call, struct refresh *
 {
     struct store_rotation rotation = {
         .id = r->presented.session_id,
+        .master_key = r->presented.master_key,
         .counter = r->presented.counter,
         .idle_ttl_ms = au->options.refresh_expiry_s * SECOND_MS,
     };

@@ -156,8 +156,8 @@ static const char sql_rotate[] =
     "UPDATE sessions SET counter = counter + 1, rotated_at = ?3, last_used_at = ?3,"
     " idle_expires_at = CASE WHEN ?4 < expires_at - ?3 THEN ?3 + ?4 ELSE expires_at END,"
     " ip = ?5, agent = ?6"
-    " WHERE id = ?1 AND counter = ?2 AND revoked_at = 0 AND idle_expires_at > ?3 AND expires_at > "
-    "?3"
+    " WHERE id = ?1 AND counter = ?2 AND master_key = ?7 AND revoked_at = 0"
+    " AND idle_expires_at > ?3 AND expires_at > ?3"
     " RETURNING " SESSION_COLUMNS;
 
 struct rotation {
@@ -178,6 +178,7 @@ static enum err try_rotation(struct sqlite_conn *c, struct rotation *r)
     sqlite_bind_int(&q, r->what->idle_ttl_ms);
     sqlite_bind_text(&q, sqlite_present(r->what->ip));
     sqlite_bind_text(&q, sqlite_present(r->what->agent));
+    sqlite_bind_bytes(&q, r->what->master_key);
     TRY(sqlite_row(&q));
     TRY(read_session(&q, r->arena, &r->session));
     r->rotated = true;

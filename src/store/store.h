@@ -116,14 +116,15 @@ MUST_CHECK enum err store_session_list(struct store *s, struct uuid user_id, siz
 
 struct store_rotation {
     struct uuid id;
-    int64_t counter;     /* that was presented */
-    int64_t idle_ttl_ms; /* the new idle limit from now, clipped to expires_at */
+    struct span master_key; /* of the presented token */
+    int64_t counter;        /* likewise */
+    int64_t idle_ttl_ms;    /* the new idle limit from now, clipped to expires_at */
     struct span ip, agent;
 };
 /* The one conditional write of a refresh: where the session lives, is not expired and its counter
- * is the presented one, counter + 1, rotated_at = last_used_at = now. *ret_rotated tells whether it
- * was this call. Either way *ret_session is the record as it then stands and *ret_now the store's
- * time of that look. ERR_NOT_FOUND. */
+ * and master key are the presented ones, counter + 1, rotated_at = last_used_at = now. *ret_rotated
+ * tells whether it was this call. Either way *ret_session is the record as it then stands and
+ * *ret_now the store's time of that look. ERR_NOT_FOUND. */
 MUST_CHECK enum err store_session_rotate(struct store *s, const struct store_rotation *rotation,
                                          struct arena *a, bool *ret_rotated,
                                          struct store_session *ret_session, int64_t *ret_now);

@@ -32,6 +32,7 @@ static void note(struct world *w, enum err e)
 static void rotate(struct world *w, size_t index, int64_t counter)
 {
     struct store_rotation rotation = { .id = contract_id(1),
+                                       .master_key = contract_session(1, contract_id(1)).master_key,
                                        .counter = counter,
                                        .idle_ttl_ms = 1000 };
     struct store_session found = { 0 };

@@ -197,9 +197,11 @@ TEST(rotating_with_the_newest_counter_moves_counter_times_and_place)
     CONTRACT_ARENA(a);
     struct store_session expected = add(s, 1);
     contract_pass_time(700);
-    struct store_rotation rotation = {
-        .id = expected.id, .idle_ttl_ms = 5000, .ip = SPAN("2001:db8::1"), .agent = SPAN("other")
-    };
+    struct store_rotation rotation = { .id = expected.id,
+                                       .master_key = expected.master_key,
+                                       .idle_ttl_ms = 5000,
+                                       .ip = SPAN("2001:db8::1"),
+                                       .agent = SPAN("other") };
     struct store_session found = { 0 };
     bool rotated = false;
     int64_t now = 0;
@@ -222,7 +224,9 @@ TEST(the_idle_limit_never_passes_the_absolute_one)
     struct store_session session = add(s, 1);
     static const int64_t ttls[] = { 1000001, INT64_MAX };
     for (int64_t i = 0; i < 2; i++) {
-        struct store_rotation rotation = { .id = session.id, .counter = i, .idle_ttl_ms = ttls[i] };
+        struct store_rotation rotation = {
+            .id = session.id, .master_key = session.master_key, .counter = i, .idle_ttl_ms = ttls[i]
+        };
         struct store_session found = { 0 };
         bool rotated = false;
         int64_t now = 0;
@@ -233,10 +237,12 @@ TEST(the_idle_limit_never_passes_the_absolute_one)
 }
 
 /* Rotates and expects that nothing is written, whatever the reason. */
-static void check_not_rotated(struct store *s, const struct store_session *session, int64_t counter)
+static void check_not_rotated_with(struct store *s, const struct store_session *session,
+                                   struct span master_key, int64_t counter)
 {
     CONTRACT_ARENA(a);
     struct store_rotation rotation = { .id = session->id,
+                                       .master_key = master_key,
                                        .counter = counter,
                                        .idle_ttl_ms = 5000,
                                        .ip = SPAN("other"),
@@ -251,6 +257,11 @@ static void check_not_rotated(struct store *s, const struct store_session *sessi
     check_stored(s, session);
 }
 
+static void check_not_rotated(struct store *s, const struct store_session *session, int64_t counter)
+{
+    check_not_rotated_with(s, session, session->master_key, counter);
+}
+
 TEST(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands)
 {
     AUTO(store) struct store *s = contract_open_empty();
@@ -260,6 +271,17 @@ TEST(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands)
     static const int64_t others[] = { 4, 6, 0, -1, INT64_MAX, INT64_MIN };
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         check_not_rotated(s, &session, others[i]);
+    }
+}
+
+TEST(a_token_of_another_master_key_rotates_nothing)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct store_session session = add(s, 1);
+    const struct span others[] = { SPAN("mk\0\x02"), SPAN("mk"), SPAN("mk\0\x01x"), SPAN(""),
+                                   SPAN_NONE };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        check_not_rotated_with(s, &session, others[i], session.counter);
     }
 }
 
@@ -305,5 +327,6 @@ CONTRACT_GROUP(
     cmocka_unit_test(rotating_with_the_newest_counter_moves_counter_times_and_place),
     cmocka_unit_test(the_idle_limit_never_passes_the_absolute_one),
     cmocka_unit_test(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands),
+    cmocka_unit_test(a_token_of_another_master_key_rotates_nothing),
     cmocka_unit_test(a_revoked_or_expired_session_does_not_rotate),
     cmocka_unit_test(revoking_again_is_fine_and_keeps_the_first_time));

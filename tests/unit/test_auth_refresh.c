@@ -343,6 +343,37 @@ TEST(a_token_of_a_session_that_is_not_there_is_refused)
     CHECK_ERR(auth_logout_refresh(d.auth, &r.call, token, AUTH_THIS), ERR_OK);
 }
 
+/* Both keys are good, but the session was opened with the other one. */
+TEST(a_token_that_was_made_with_another_master_key_advances_nothing)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_tokens tokens = register_and_log_in(&d, &r);
+    struct token_refresh fields = { 0 };
+    struct store_session before = { 0 }, after = { 0 };
+    struct span token = SPAN_NONE;
+    CHECK_ERR(token_refresh_parse(d.tokens, tokens.refresh_token, &r.arena, &fields), ERR_OK);
+    CHECK_ERR(store_session_get(d.store, fields.session_id, &r.arena, &before), ERR_OK);
+
+    struct tokens *both = open_tokens_of("HS256", OTHER_MASTER, MASTER);
+    fields.master_key = token_master_id(both);
+    CHECK_ERR(token_refresh_make(both, &fields, &r.arena, &token), ERR_OK);
+    struct auth_options options = door_options(&d, &w.clock);
+    struct auth *auth = NULL;
+    options.tokens = both;
+    CHECK_ERR(auth_open(&options, &auth), ERR_OK);
+    CHECK_ERR(auth_prepare(auth), ERR_OK);
+    pass_ms(&w, 1000);
+    CHECK_ERR(auth_refresh(auth, &r.call, token, &tokens), ERR_INVALID_REFRESH);
+    auth_close(auth);
+    token_close(both);
+
+    CHECK_ERR(store_session_get(d.store, fields.session_id, &r.arena, &after), ERR_OK);
+    CHECK_INT(after.counter, before.counter);
+    CHECK_INT(after.last_used_at, before.last_used_at);
+    CHECK_INT(after.revoked_at, 0);
+}
+
 TEST(a_repeat_tells_what_is_left_of_the_idle_limit_in_whole_seconds_rounded_up)
 {
     WORLD(w, d);
@@ -376,6 +407,7 @@ int main(void)
         cmocka_unit_test(an_idle_session_expires),
         cmocka_unit_test(a_counter_ahead_of_the_record_is_refused_and_ends_nothing),
         cmocka_unit_test(a_token_of_a_session_that_is_not_there_is_refused),
+        cmocka_unit_test(a_token_that_was_made_with_another_master_key_advances_nothing),
         cmocka_unit_test(
             a_repeat_tells_what_is_left_of_the_idle_limit_in_whole_seconds_rounded_up));
 }

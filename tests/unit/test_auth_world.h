@@ -71,7 +71,8 @@ static inline struct store *open_store(struct world *w, const struct clock *cloc
     return s;
 }
 
-static inline struct tokens *open_tokens(const char *algorithm, const char *master)
+static inline struct tokens *open_tokens_of(const char *algorithm, const char *master,
+                                            const char *older)
 {
     struct token_options options = { .issuer = SPAN("doorward"),
                                      .audience = SPAN("doorward"),
@@ -79,14 +80,19 @@ static inline struct tokens *open_tokens(const char *algorithm, const char *mast
                                      .type = SPAN("at+jwt"),
                                      .expiry_s = 3600,
                                      .leeway_s = 30,
-                                     .master = { span_of(master) },
-                                     .master_count = 1 };
+                                     .master = { span_of(master), span_of(older) },
+                                     .master_count = older == NULL ? 1 : 2 };
     struct tokens *t = NULL;
     if (strcmp(algorithm, "HS256") == 0) {
         options.secret = SPAN("a secret of 32 bytes or some more");
     }
     CHECK_ERR(token_open(&options, &t), ERR_OK);
     return t;
+}
+
+static inline struct tokens *open_tokens(const char *algorithm, const char *master)
+{
+    return open_tokens_of(algorithm, master, NULL);
 }
 
 static inline struct auth_options door_options(const struct door *d, const struct clock *clock)
