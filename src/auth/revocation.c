@@ -52,20 +52,33 @@ static size_t first_slot(const struct table *t, struct uuid id)
     return (size_t)(random_half(id) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (t->slots - 1);
 }
 
-/* The slot of this id, or the empty one where it belongs: at most half of the slots are taken. */
-static struct slot *find_slot(struct table *t, enum slot_kind kind, struct uuid id)
-{
-    for (size_t i = first_slot(t, id);; i = (i + 1) & (t->slots - 1)) {
-        int there = atomic_load_explicit(&t->slot[i].kind, memory_order_acquire);
-        if (there == SLOT_EMPTY || (there == (int)kind && uuid_equal(t->slot[i].id, id))) {
-            return &t->slot[i];
-        }
-    }
-}
-
 static bool is_taken(struct slot *s)
 {
     return atomic_load_explicit(&s->kind, memory_order_relaxed) != SLOT_EMPTY;
+}
+
+static bool holds(struct slot *s, enum slot_kind kind, struct uuid id)
+{
+    return atomic_load_explicit(&s->kind, memory_order_acquire) == (int)kind &&
+           uuid_equal(s->id, id);
+}
+
+/* The slot of this id, or the empty one where it belongs: at most half of the slots are taken. */
+static struct slot *find_slot(struct table *t, enum slot_kind kind, struct uuid id)
+{
+    size_t i = first_slot(t, id);
+    while (is_taken(&t->slot[i]) && !holds(&t->slot[i], kind, id)) {
+        i = (i + 1) & (t->slots - 1);
+    }
+    return &t->slot[i];
+}
+
+/* NULL: not there. Asks the slot once more, since for a reader the empty one may have become
+ * another id's meanwhile. */
+static struct slot *find_entry(struct table *t, enum slot_kind kind, struct uuid id)
+{
+    struct slot *s = find_slot(t, kind, id);
+    return holds(s, kind, id) ? s : NULL;
 }
 
 static struct table *table_new(size_t slots)
@@ -148,9 +161,9 @@ enum err revocations_refuse(struct revocations *r, unsigned loop,
         return ERR_UNAVAILABLE;
     }
     struct table *t = table_hold(r, loop);
-    struct slot *user = find_slot(t, SLOT_USER, subject->user_id);
-    bool refused = is_taken(find_slot(t, SLOT_SESSION, subject->session_id)) ||
-                   (is_taken(user) && user_refuses(user, subject));
+    struct slot *user = find_entry(t, SLOT_USER, subject->user_id);
+    bool refused = find_entry(t, SLOT_SESSION, subject->session_id) != NULL ||
+                   (user != NULL && user_refuses(user, subject));
     atomic_store_explicit(&r->hazards[loop].table, NULL, memory_order_release);
     return refused ? ERR_TOKEN_REVOKED : ERR_OK;
 }
@@ -259,7 +272,7 @@ static enum err table_replace(struct revocations *r, size_t slots, int64_t now_m
 static enum err add_locked(struct revocations *r, const struct revocation *v)
 {
     struct table *t = atomic_load(&r->current);
-    if (!is_taken(find_slot(t, kind_of(v), v->id))) {
+    if (find_entry(t, kind_of(v), v->id) == NULL) {
         if (t->count >= REVOCATIONS_MAX) {
             return ERR_NOMEM;
         }
@@ -286,8 +299,8 @@ enum err revocations_add(struct revocations *r, const struct revocation *v)
 bool revocations_has(struct revocations *r, const struct revocation *v)
 {
     lock_table(r);
-    struct slot *s = find_slot(atomic_load(&r->current), kind_of(v), v->id);
-    bool has = is_taken(s) && atomic_load(&s->epoch) >= v->epoch;
+    struct slot *s = find_entry(atomic_load(&r->current), kind_of(v), v->id);
+    bool has = s != NULL && atomic_load(&s->epoch) >= v->epoch;
     unlock_table(r);
     return has;
 }

@@ -122,8 +122,10 @@ TEST(thousands_are_held_and_forgotten_at_their_time_only)
     revocations_free(r);
 }
 
-#define READERS 3
-#define ENDINGS 4000
+#define READERS    3
+#define ENDINGS    4000
+#define NEIGHBOURS 100
+#define ROUNDS     600
 struct crowd {
     struct revocations *r;
     _Atomic uint64_t ended; /* sessions up to here have been ended */
@@ -175,6 +177,43 @@ TEST(readers_see_every_ending_while_tables_grow_are_raised_and_replaced)
         CHECK_INT(c.wrong[i], 0);
     }
     revocations_free(c.r);
+}
+
+/* Sessions of one half have the same first slot: every one that ends takes the slot at which a
+ * reader, who asks after another one of them, has just come to the end of his search. */
+static struct uuid neighbour(uint64_t number)
+{
+    struct uuid id = id_of(7);
+    memcpy(id.bytes, &number, sizeof(number));
+    return id;
+}
+
+static void *ask_after_a_neighbour(void *argument)
+{
+    struct crowd *c = argument;
+    struct revocation_subject lives = { .session_id = neighbour(1 << 20),
+                                        .user_id = neighbour(1 << 21) };
+    while (atomic_load(&c->ended) < NEIGHBOURS) {
+        c->wrong[0] += revocations_refuse(c->r, 0, &lives) != ERR_OK;
+    }
+    return NULL;
+}
+
+TEST(what_ends_meanwhile_is_not_taken_for_what_was_asked_after)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        struct crowd c = { .r = open_table(1) };
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, ask_after_a_neighbour, &c) == 0);
+        for (uint64_t i = 1; i <= NEIGHBOURS; i++) {
+            struct revocation v = { .id = neighbour(i), .expires_at = END_MS };
+            CHECK_ERR(revocations_add(c.r, &v), ERR_OK);
+            atomic_store(&c.ended, i);
+        }
+        CHECK(pthread_join(thread, NULL) == 0);
+        CHECK_INT(c.wrong[0], 0);
+        revocations_free(c.r);
+    }
 }
 
 /* ---- strangers ---- */
@@ -238,6 +277,7 @@ int main(void)
               cmocka_unit_test(a_lower_epoch_that_comes_late_changes_nothing),
               cmocka_unit_test(both_kinds_hold_at_once),
               cmocka_unit_test(thousands_are_held_and_forgotten_at_their_time_only),
+              cmocka_unit_test(what_ends_meanwhile_is_not_taken_for_what_was_asked_after),
               cmocka_unit_test(readers_see_every_ending_while_tables_grow_are_raised_and_replaced),
               cmocka_unit_test(names_are_counted_apart_and_waits_double_up_to_the_longest),
               cmocka_unit_test(a_flood_of_names_stays_within_the_table),
