@@ -112,19 +112,23 @@ static enum err settle(struct auth *au, struct auth_call *call, const struct sto
     return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e;
 }
 
-/* The same hashing for everybody: a stranger, a disabled account, a wrong password. */
+/* The same hashing for everybody: a stranger, a disabled account, a wrong password. A disabled
+ * account's own hash is left alone, since a match is not topped up to the live cost and would tell
+ * by its time that the password is right. */
 static enum err check_password(struct auth *au, struct auth_call *call,
                                const struct store_user *user, struct span password)
 {
     bool match = false;
     bool rehash = false;
-    struct span hash = user != NULL ? user->password_hash : password_decoy(au->options.passwords);
+    bool disabled = user != NULL && user->disabled;
+    struct span hash =
+        user == NULL || disabled ? password_decoy(au->options.passwords) : user->password_hash;
     TRY(password_verify(au->options.passwords, password, hash, &match, &rehash));
+    if (disabled) {
+        return refuse(call, "disabled");
+    }
     if (user == NULL || !match) {
         return refuse(call, "credentials");
-    }
-    if (user->disabled) {
-        return refuse(call, "disabled");
     }
     struct span new_hash = SPAN_NONE;
     if (rehash) {

@@ -237,6 +237,19 @@ TEST(a_hostile_stored_hash_fails_for_its_own_user_only)
     CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_OK);
 }
 
+/* A match of a cheap hash is quick; so what is stored must have no part in the answer. */
+TEST(the_stored_hash_of_a_disabled_account_is_not_tried)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_user user = { 0 };
+    add_with_hash(&d, "ann", SPAN("no hash at all"));
+    CHECK_ERR(auth_user_find(d.auth, &r.call, SPAN("ann"), &user), ERR_OK);
+    CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_INTERNAL);
+    CHECK_ERR(auth_user_set_disabled(d.auth, &r.call, user.id, true), ERR_OK);
+    CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_BAD_CREDENTIALS);
+}
+
 TEST(a_login_brings_a_hash_of_another_cost_to_the_configured_one)
 {
     WORLD(w, d);
@@ -323,6 +336,7 @@ int main(void)
         cmocka_unit_test(logins_of_one_account_at_the_same_time_are_no_guesses_until_they_fail),
         cmocka_unit_test(a_counter_is_shared_by_processes_and_outlives_them),
         cmocka_unit_test(a_hostile_stored_hash_fails_for_its_own_user_only),
+        cmocka_unit_test(the_stored_hash_of_a_disabled_account_is_not_tried),
         cmocka_unit_test(a_login_brings_a_hash_of_another_cost_to_the_configured_one),
         cmocka_unit_test(every_login_opens_a_session_of_its_own_and_the_longest_unused_gives_way),
         cmocka_unit_test(a_session_that_gives_way_here_ends_in_another_process_when_it_follows),
