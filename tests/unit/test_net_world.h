@@ -2,7 +2,7 @@
  *
  * The handler answers by the path: /later keeps the exchange until world_release(), /big sends
  * BIG_BYTES, /delay holds its answer, /close asks for the end; anything else is echoed: the body,
- * or else the path. Waits are for sockets, semaphores and counters, with WAIT_S as the last resort.
+ * or else the path. Waits are for sockets, semaphores and counters; meson ends who waits in vain.
  */
 #ifndef DOORWARD_TEST_NET_WORLD_H
 #define DOORWARD_TEST_NET_WORLD_H
@@ -226,13 +226,12 @@ struct client {
     size_t length;
 };
 
+/* Without SO_RCVTIMEO: with it whatever interrupts a call ends it (EINTR), and the kernel does so
+ * on behalf of the io_uring of newer libuvs. */
 static inline void client_socket(struct client *c)
 {
-    struct timeval limit = { .tv_sec = WAIT_S };
     *c = (struct client){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
     CHECK(c->fd >= 0);
-    CHECK_INT(setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-    CHECK_INT(setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
 }
 
 static inline void client_connect(struct client *c, const struct world *w)
