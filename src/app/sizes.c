@@ -11,6 +11,7 @@
 #define WORKER_STACK   (256 * KIB)
 #define LOOP_STACK     MIB
 #define ANSWER_BYTES   (128 * KIB) /* room in a request's arena for what it reads and says */
+#define SESSION_BYTES  (3 * KIB)   /* of that for one session in a list: record, view, JSON */
 /* Measured with OpenSSL 3.0: socket, stream and parser of one idle TLS connection. */
 #define IDLE_CONNECTION_BYTES (20 * KIB)
 
@@ -46,8 +47,10 @@ static void plan_files(struct sizes *s, const struct config *c)
 
 static void plan_memory(struct sizes *s, const struct config *c)
 {
+    uint64_t sessions = (uint64_t)c->max_sessions * SESSION_BYTES;
+    uint64_t answer = sessions > ANSWER_BYTES ? sessions : ANSWER_BYTES;
     /* A body is in the arena as it came, and once more as values. */
-    s->arena_bytes = (size_t)(c->max_header_bytes + 3 * c->max_body_bytes) + ANSWER_BYTES;
+    s->arena_bytes = (size_t)(c->max_header_bytes + 3 * c->max_body_bytes) + answer;
     s->worker_stack_bytes = WORKER_STACK;
     uint64_t workers = (uint64_t)s->store_workers + s->password_workers;
     uint64_t stacks = workers * WORKER_STACK + s->loops * LOOP_STACK;

@@ -92,3 +92,15 @@ def test_without_a_token_the_401_comes_first(client, method, path):
     answer = client.request(method, path)
     assert answer.status_code == 401 and answer.json()["code"] == "missing_token"
     assert answer.headers["www-authenticate"] and "error" not in answer.headers["www-authenticate"]
+
+
+def test_all_sessions_are_listed_however_many_are_allowed(start_service):
+    count = 300
+    service = start_service(MAX_SESSIONS_PER_USER=count)
+    name = service.register()["username"]
+    with service.client(headers={"User-Agent": '"' * 300}) as client:
+        for _ in range(count):
+            answer = client.post("/login", json={"username": name, "password": PASSWORD})
+            assert answer.status_code == 200
+        listed = client.get("/sessions", headers=bearer(answer.json()))
+    assert listed.status_code == 200 and len(listed.json()["sessions"]) == count
