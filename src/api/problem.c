@@ -82,38 +82,6 @@ struct api_problem api_problem_of(enum err why)
     err_invariant("an error of the list", __FILE__, __LINE__);
 }
 
-/* RFC 9457, 4.2.1: the title of about:blank is the status's own phrase (RFC 9110, 15). */
-static struct span title_of(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        { 400, "Bad Request" },
-        { 401, "Unauthorized" },
-        { 403, "Forbidden" },
-        { 404, "Not Found" },
-        { 405, "Method Not Allowed" },
-        { 408, "Request Timeout" },
-        { 409, "Conflict" },
-        { 413, "Content Too Large" },
-        { 414, "URI Too Long" },
-        { 415, "Unsupported Media Type" },
-        { 417, "Expectation Failed" },
-        { 422, "Unprocessable Content" },
-        { 429, "Too Many Requests" },
-        { 431, "Request Header Fields Too Large" },
-        { 500, "Internal Server Error" },
-        { 503, "Service Unavailable" },
-    };
-    for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
-        if (titles[i].status == status) {
-            return span_of(titles[i].title);
-        }
-    }
-    return SPAN("Error");
-}
-
 static void write_errors(struct api_json *j, const struct api_request *r)
 {
     if (r->error_count == 0) {
@@ -136,7 +104,8 @@ static void write_body(struct api_request *r, const struct api_problem *problem)
     api_json_begin(&j, r->call.arena, 512);
     api_json_object(&j, NULL);
     api_json_text(&j, "type", SPAN("about:blank"));
-    api_json_text(&j, "title", title_of(problem->status));
+    /* RFC 9457, 4.2.1: the title of about:blank is the status's own phrase. */
+    api_json_text(&j, "title", span_of(http_reason(problem->status)));
     api_json_number(&j, "status", problem->status);
     api_json_text(&j, "detail", span_of(problem->detail));
     api_json_text(&j, "code", span_of(problem->code));

@@ -117,6 +117,8 @@ bool http_parser_has_begun(const struct http_parser *p);
 bool http_parser_has_head(const struct http_parser *p);
 
 /* ---- serialiser ---- */
+/* The phrase of one of the statuses that we answer (RFC 9110, 15), else empty. */
+const char *http_reason(int status);
 /* The whole response with Date, Content-Length and Connection; no body for HEAD, 204 and 304.
  * `close` as decided by the connection. */
 void http_response_write(const struct http_response *response, const struct http_request *request,

@@ -36,7 +36,7 @@ static const struct reason reasons[] = {
 };
 
 /* Empty for others: the phrase is optional, the space before it is not. */
-static const char *reason_of(int status)
+const char *http_reason(int status)
 {
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (reasons[i].status == status) {
@@ -93,7 +93,7 @@ static void add_status_line(struct buf *out, int status)
     buf_add(out, SPAN("HTTP/1.1 "));
     buf_add_u64(out, (uint64_t)status);
     buf_add_char(out, ' ');
-    buf_add_text(out, reason_of(status));
+    buf_add_text(out, http_reason(status));
     buf_add(out, SPAN("\r\n"));
 }
 
