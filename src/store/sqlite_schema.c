@@ -84,7 +84,13 @@ static const char schema_2[] =
     "ALTER TABLE revocations_2 RENAME TO revocations;"
     "CREATE INDEX revocations_expiry ON revocations (expires_at);";
 
-static const char *const migrations[] = { schema_1, schema_2 };
+/* A login looks at its user's living sessions. An account of a machine leaves thousands of revoked
+ * ones behind, which it must not meet. */
+static const char schema_3[] =
+    "DROP INDEX sessions_user;"
+    "CREATE INDEX sessions_user ON sessions (user_id) WHERE revoked_at = 0;";
+
+static const char *const migrations[] = { schema_1, schema_2, schema_3 };
 #define NEWEST_SCHEMA ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
 
 struct identity {

@@ -285,8 +285,8 @@ TEST(the_file_of_another_program_or_of_a_newer_doorward_is_left_alone)
     check_refused(&w, "belongs to another program");
     CHECK_INT(unlink(w.path), 0);
     store_close(open_good(&w));
-    raw(&w, "PRAGMA user_version = 3");
-    check_refused(&w, "was made by a newer Doorward: schema 3, this program knows up to 2");
+    raw(&w, "PRAGMA user_version = 4");
+    check_refused(&w, "was made by a newer Doorward: schema 4, this program knows up to 3");
     close_world(&w);
 }
 
