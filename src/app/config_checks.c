@@ -74,7 +74,7 @@ static bool is_host(struct span host)
 /* HOST, HOST:PORT, [IPV6] or [IPV6]:PORT. */
 static bool is_authority(struct span text)
 {
-    struct span port = SPAN_NONE;
+    struct span port;
     if (text.length > 0 && text.data[0] == '[') {
         size_t end = span_find(text, ']');
         if (end == text.length || !check_address(NULL, span_slice(text, 1, end - 1))) {

@@ -27,23 +27,12 @@ static void close_file(int *fd)
     }
 }
 
-/* Kubernetes gives a secret to a process that is not root as root's file, readable by the pod's
- * group: that is the one group-readable case that is private. */
-static bool is_private(const struct stat *st)
-{
-    mode_t forbidden = S_IRWXO | S_IWGRP | S_IXGRP;
-    if (st->st_uid != 0 || geteuid() == 0) {
-        forbidden |= S_IRGRP;
-    }
-    return (st->st_mode & forbidden) == 0 && (st->st_uid == geteuid() || st->st_uid == 0);
-}
-
 static const char *judge(const struct stat *st, enum files_privacy privacy)
 {
     if (!S_ISREG(st->st_mode)) {
         return "is not a regular file";
     }
-    if (privacy == FILES_SECRET && !is_private(st)) {
+    if (privacy == FILES_SECRET && !secret_file_is_private(st)) {
         return "holds a secret that others can read or change; chmod 600 it, as its owner";
     }
     if (st->st_size < 0 || (size_t)st->st_size > FILES_MAX_BYTES) {

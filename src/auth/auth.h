@@ -102,8 +102,8 @@ MUST_CHECK enum err auth_login(struct auth *au, struct auth_call *call,
 MUST_CHECK enum err auth_refresh(struct auth *au, struct auth_call *call, struct span refresh_token,
                                  struct auth_tokens *ret_tokens);
 /* Never blocks. ERR_INVALID_TOKEN, ERR_TOKEN_EXPIRED, ERR_TOKEN_REVOKED; with the last *ret_caller
- * is written, for logout. ERR_UNAVAILABLE before auth_prepare, and while a revocation is known to be
- * missing here. */
+ * is written, for logout. ERR_UNAVAILABLE before auth_prepare, and while a revocation is known to
+ * be missing here. */
 MUST_CHECK enum err auth_verify(struct auth *au, unsigned loop, struct span token, struct arena *a,
                                 struct auth_caller *ret_caller);
 

@@ -5,6 +5,8 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct secret *secret_new(size_t length)
 {
@@ -61,4 +63,13 @@ void secret_wipe(void *bytes, size_t length)
     if (length > 0) {
         OPENSSL_cleanse(bytes, length);
     }
+}
+
+bool secret_file_is_private(const struct stat *st)
+{
+    mode_t forbidden = S_IRWXO | S_IWGRP | S_IXGRP;
+    if (st->st_uid != 0 || geteuid() == 0) {
+        forbidden |= S_IRGRP;
+    }
+    return (st->st_mode & forbidden) == 0 && (st->st_uid == geteuid() || st->st_uid == 0);
 }

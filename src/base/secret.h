@@ -26,6 +26,11 @@ struct span secret_span(const struct secret *s);
 MUST_CHECK enum err secret_random(void *out, size_t length);
 /* In constant time for equal lengths; the length is not secret. */
 bool secret_equal(struct span a, struct span b);
+/* Is a secret in this file our own? It is when only we, or root, may read and change it. Kubernetes
+ * gives a secret to a process that is not root as root's file, readable by the pod's group: that is
+ * the one group-readable case. */
+struct stat;
+bool secret_file_is_private(const struct stat *st);
 /* Overwrite; the compiler may not leave it out. */
 void secret_wipe(void *bytes, size_t length);
 

@@ -77,10 +77,10 @@ static const char *unfit_key_file(int fd)
     return NULL;
 }
 
-static bool others_may_read(int fd)
+static bool is_private(int fd)
 {
     struct stat st;
-    return fstat(fd, &st) != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    return fstat(fd, &st) == 0 && secret_file_is_private(&st);
 }
 
 /* An encrypted key is refused instead of asking a terminal that nobody watches. */
@@ -109,10 +109,10 @@ static enum err load_key(SSL_CTX *ctx, int fd, const char *path, struct arena *a
         return tls_refuse(a, ret_why, ERR_CONFIG, "the key file %s cannot be used: %s", path,
                           unfit);
     }
-    if (others_may_read(fd)) {
+    if (!is_private(fd)) {
         return tls_refuse(a, ret_why, ERR_CONFIG,
-                          "the key file %s is open to group or others; run: chmod 600 %s", path,
-                          path);
+                          "the key file %s can be read or changed by others; run: chmod 600 %s",
+                          path, path);
     }
     EVP_PKEY *key = read_key(fd);
     if (key == NULL) {

@@ -1,6 +1,8 @@
 #include "check.h"
 
 #include <stdalign.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- buf ---- */
 
@@ -258,6 +260,20 @@ TEST(random_bytes_differ_and_a_wipe_leaves_zeros)
     secret_wipe(NULL, 0);
 }
 
+TEST(a_secret_file_is_private_when_only_we_or_root_may_read_it)
+{
+    struct stat own = { .st_uid = geteuid(), .st_mode = S_IFREG | 0600 };
+    CHECK(secret_file_is_private(&own));
+    own.st_mode = S_IFREG | 0604;
+    CHECK(!secret_file_is_private(&own));
+    own.st_mode = S_IFREG | 0620;
+    CHECK(!secret_file_is_private(&own));
+    struct stat strangers = { .st_uid = geteuid() + 1, .st_mode = S_IFREG | 0600 };
+    CHECK(!secret_file_is_private(&strangers));
+    struct stat mounted = { .st_uid = 0, .st_mode = S_IFREG | 0440 };
+    CHECK(secret_file_is_private(&mounted) == (geteuid() != 0));
+}
+
 int main(void)
 {
     RUN_TESTS(cmocka_unit_test(a_buffer_takes_exactly_its_ceiling_and_refuses_one_byte_more),
@@ -277,5 +293,6 @@ int main(void)
               cmocka_unit_test(printing_into_an_arena_that_is_full_writes_no_result),
               cmocka_unit_test(a_secret_is_a_copy_of_its_own),
               cmocka_unit_test(secrets_compare_by_all_bytes_and_the_length),
-              cmocka_unit_test(random_bytes_differ_and_a_wipe_leaves_zeros));
+              cmocka_unit_test(random_bytes_differ_and_a_wipe_leaves_zeros),
+              cmocka_unit_test(a_secret_file_is_private_when_only_we_or_root_may_read_it));
 }
