@@ -2,7 +2,6 @@
 #include "cors.h"
 #include "discovery.h"
 #include "dispatch.h"
-#include "json_in.h"
 #include <stdlib.h>
 
 #define DOCUMENTS_MAX_BYTES ((size_t)64 * 1024)
@@ -20,7 +19,6 @@ enum err api_open(const struct api_options *options, struct api **ret_api)
     api->metrics = (struct api_listener){ api, api_metrics_routes, api_metrics_route_count };
     arena_init(&api->arena, DOCUMENTS_MAX_BYTES);
     buf_init(&api->metrics_text, METRICS_MAX_BYTES);
-    api_json_prepare();
     api_routes_declare();
     enum err why = api_discovery_make(api);
     if (why != ERR_OK) {

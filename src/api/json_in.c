@@ -1,27 +1,10 @@
 #include "json_in.h"
 #include <jansson.h>
-#include <malloc.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void json_auto(json_t **value)
 {
     json_decref(*value);
-}
-
-static void free_wiped(void *memory)
-{
-    if (memory != NULL) {
-        secret_wipe(memory, malloc_usable_size(memory));
-        free(memory);
-    }
-}
-
-void api_json_prepare(void)
-{
-    json_set_alloc_funcs(malloc, free_wiped);
-    /* Else the first body would make its loop thread read the random device. */
-    json_object_seed(0);
 }
 
 /* jansson recurses up to 2048 levels; a loop thread's stack is not for strangers to fill. */

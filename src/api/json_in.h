@@ -3,8 +3,8 @@
  * Stricter than RFC 8259 asks: no doubled members, no unknown ones, at most API_JSON_MAX_DEPTH
  * levels, no NUL in a text. null counts as absent; no body at all counts as {}.
  *
- * Threads:   loop threads; jansson takes memory from the heap and wipes it when it gives it back.
- * Ownership: texts are copied into the request's arena.
+ * Threads:   loop threads. jansson's memory is wiped when it is freed: token_open() sees to it,
+ * which whoever serves has called before. Ownership: texts are copied into the request's arena.
  * Failure:   ERR_INVALID_JSON; ERR_INVALID_INPUT with what is wrong in r->errors; ERR_NOMEM. Every
  * error is looked for, so that a client hears of all at once. */
 #ifndef DOORWARD_API_JSON_IN_H
@@ -24,8 +24,6 @@ struct api_member {
     size_t max_bytes; /* of a text; 0: the body's ceiling is enough */
 };
 
-/* Once at start, before any thread: how jansson gets memory. */
-void api_json_prepare(void);
 MUST_CHECK enum err api_json_parse(struct api_request *r, const struct api_member *members,
                                    size_t count);
 

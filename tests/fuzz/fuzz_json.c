@@ -39,7 +39,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     if (api.options.auth == NULL) {
-        api_json_prepare();
         api.options.auth = open_auth();
     }
     struct http_exchange x = { 0 };

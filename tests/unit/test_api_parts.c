@@ -274,7 +274,6 @@ TEST(no_two_routes_answer_the_same_request)
 
 int main(void)
 {
-    api_json_prepare();
     RUN_TESTS(cmocka_unit_test(an_object_of_known_members_is_read),
               cmocka_unit_test(what_is_no_json_is_told_from_what_is_no_input),
               cmocka_unit_test(every_prefix_of_a_good_body_is_refused_but_the_whole),
