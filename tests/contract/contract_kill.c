@@ -26,9 +26,9 @@ struct child {
 static enum err write_number(struct store *s, uint64_t number)
 {
     struct store_session session = contract_session(number, contract_id(number));
-    struct store_rotation rotation = {
-        .id = session.id, .master_key = session.master_key, .idle_ttl_ms = 1000
-    };
+    struct store_rotation rotation = { .id = session.id,
+                                       .master_key = session.master_key,
+                                       .idle_ttl_ms = 1000 };
     struct store_user user = { .id = session.id, .password_hash = SPAN("x"), .roles = SPAN("") };
     struct store_session rotated_session = { 0 };
     bool rotated = false;
