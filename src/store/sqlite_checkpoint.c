@@ -43,5 +43,9 @@ void sqlite_log_fold(struct sqlite_log *l, struct sqlite_conn *c, int64_t busy_t
         /* When it fails, for want of space say, the log keeps everything and it is tried again. */
         (void)sqlite3_wal_checkpoint_v2(c->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     }
+    bool is_anew = l->pages > 0 && l->pages < FOLD_PAGES;
+    if (is_anew) {
+        l->next_restart_pages = RESTART_PAGES; /* who stood in the way has gone */
+    }
     l->pages = 0; /* until the next commit says */
 }
