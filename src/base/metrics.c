@@ -10,7 +10,7 @@
 
 #define CACHE_LINE  64
 #define MAX_LABELS  8
-#define MAX_SHARDS  64
+#define MAX_SHARDS  256
 #define MAX_BUCKETS 16 /* and +Inf */
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };

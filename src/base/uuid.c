@@ -47,20 +47,6 @@ void uuid_text(struct uuid id, char out[static UUID_TEXT_LENGTH + 1])
     *at = '\0';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 bool uuid_parse(struct span text, struct uuid *ret_id)
 {
     if (text.length != UUID_TEXT_LENGTH) {
@@ -72,8 +58,8 @@ bool uuid_parse(struct span text, struct uuid *ret_id)
         if (dash_before(i) && *at++ != '-') {
             return false;
         }
-        int high = hex_value(*at++);
-        int low = hex_value(*at++);
+        int high = span_hex_value(*at++);
+        int low = span_hex_value(*at++);
         if (high < 0 || low < 0) {
             return false;
         }

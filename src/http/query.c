@@ -1,28 +1,14 @@
 /* query.c - the query's name=value pairs, as forms write them. */
 #include "http.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 /* The byte that "%XY" at the start of `s` stands for, or -1. */
 static int escaped_byte(struct span s)
 {
     if (s.length < 3 || s.data[0] != '%') {
         return -1;
     }
-    int high = hex_value(s.data[1]);
-    int low = hex_value(s.data[2]);
+    int high = span_hex_value(s.data[1]);
+    int low = span_hex_value(s.data[2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -166,7 +166,7 @@ void conn_finished(struct conn *c)
     }
 }
 
-static void free_handle(uv_handle_t *handle)
+void conn_free_handle(uv_handle_t *handle)
 {
     free(handle);
 }
@@ -194,7 +194,7 @@ void conn_close(struct conn *c)
         metrics_add(METRIC_HANDSHAKES, HANDSHAKE_FAILED, 1);
     }
     if (c->hold != NULL) {
-        uv_close((uv_handle_t *)c->hold, free_handle);
+        uv_close((uv_handle_t *)c->hold, conn_free_handle);
         c->hold = NULL;
     }
     conn_enter(c, CONN_CLOSING);

@@ -84,6 +84,7 @@ void conn_end(struct conn *c);      /* close an idle one, with TLS's farewell */
 void conn_expire(struct conn *c);   /* its state's time is over */
 void conn_finished(struct conn *c); /* the exchange of a closed connection has come back */
 bool conn_is_parsing(const struct conn *c);
+void conn_free_handle(uv_handle_t *handle); /* a close callback */
 
 /* ---- serve.c: requests and answers; all between conn_turn_begin() and conn_turn_end() ---- */
 void conn_turn_begin(struct conn *c);

@@ -29,15 +29,10 @@ static void write_answer(struct conn *c)
     conn_enter(c, CONN_IDLE);
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static void on_hold_over(uv_timer_t *timer)
 {
     struct conn *c = timer->data;
-    uv_close((uv_handle_t *)timer, free_handle);
+    uv_close((uv_handle_t *)timer, conn_free_handle);
     c->hold = NULL;
     conn_turn_begin(c);
     write_answer(c);
