@@ -74,7 +74,7 @@ int fsync(int fd)
 
 static int failing_open(const char *path, int flags, int mode)
 {
-    return strikes(&disk) ? -1 : open(path, flags, mode);
+    return strikes(&disk) ? -1 : open(path, flags, (mode_t)mode);
 }
 
 static ssize_t failing_read(int fd, void *to, size_t length)
