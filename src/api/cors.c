@@ -2,7 +2,7 @@
 
 struct span api_cors_origin_of(struct span url)
 {
-    struct span rest = url;
+    struct span rest;
     if (span_starts(url, SPAN("https://"))) {
         rest = span_from(url, 8);
     } else if (span_starts(url, SPAN("http://"))) {

@@ -142,14 +142,10 @@ static enum err open_engine(struct app *app, const struct sizes *sizes)
     return password_engine_new(&options, &app->engine);
 }
 
-enum err parts_open(const struct config *c, const struct sizes *sizes, struct arena *a,
-                    struct span *ret_why, struct app **ret_app)
+static enum err open_parts(struct app *app, const struct sizes *sizes, struct arena *a,
+                           struct span *ret_why)
 {
-    AUTO(app) struct app *app = (struct app *)calloc(1, sizeof(*app));
-    if (app == NULL) {
-        return ERR_NOMEM;
-    }
-    app->config = c;
+    const struct config *c = app->config;
     bool serves = sizes->loops > 0;
     if (span_starts(c->db_uri, SPAN("sqlite:" FILES_VAR "/"))) {
         TRY(files_make_directory(FILES_VAR, a, ret_why));
@@ -157,9 +153,23 @@ enum err parts_open(const struct config *c, const struct sizes *sizes, struct ar
     TRY(open_store(app, sizes->readers, serves ? c->store_deadline_ms : CLI_BUSY_MS, a, ret_why));
     TRY(open_tokens(app, a, ret_why));
     TRY(open_engine(app, sizes));
-    TRY(open_auth(app, serves ? sizes->loops : 1));
+    return open_auth(app, serves ? sizes->loops : 1);
+}
+
+enum err parts_open(const struct config *c, const struct sizes *sizes, struct arena *a,
+                    struct span *ret_why, struct app **ret_app)
+{
+    struct app *app = calloc(1, sizeof(*app));
+    if (app == NULL) {
+        return ERR_NOMEM;
+    }
+    app->config = c;
+    enum err e = open_parts(app, sizes, a, ret_why);
+    if (e != ERR_OK) {
+        app_close(app);
+        return e;
+    }
     *ret_app = app;
-    app = NULL;
     return ERR_OK;
 }
 

@@ -245,6 +245,7 @@ static enum err open_api(struct serve *s)
 
 static enum err prepare_auth(struct serve *s)
 {
+    INVARIANT(s->app != NULL);
     enum err e = auth_prepare(s->app->auth);
     if (e == ERR_CONFIG) {
         s->why = SPAN("MASTER_KEY: does not open the signing keys in the store; bring back the key "
