@@ -32,9 +32,12 @@ def unique_name():
 
 
 def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """Below the range from which the kernel gives ports to connections, so that none of those takes it meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            return port
 
 
 def wait_until(condition, what="the condition", patience_s=PATIENCE_S):
