@@ -81,13 +81,25 @@ static void print_help(void)
                  "Settings come from the environment, over ./.env, over the defaults.\n");
 }
 
+/* A list that did not fit on the disk is no list. `serve` says nothing there that it depends on. */
+static int run_command(const struct command *found, int argc, char **argv)
+{
+    int code = found->run(found, argc, argv);
+    if (code == EXIT_DONE && found->run != serve_main &&
+        (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        complain("%s: what it has to say cannot be written to stdout", found->name);
+        return EXIT_WORLD;
+    }
+    return code;
+}
+
 int cli_main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     const struct command *found = command_find(commands, word);
     opterr = 0; /* we say it ourselves, in one line */
     if (found != NULL) {
-        return found->run(found, argc - 1, argv + 1);
+        return run_command(found, argc - 1, argv + 1);
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         print_help();

@@ -274,6 +274,29 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_right(service, arguments):
     assert done.stdout == "" and done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["config"], ["user", "list"]])
+def test_what_cannot_be_written_is_an_error_and_not_silence(service, arguments):
+    service.register()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([service.binary, *arguments], cwd=service.directory, env=service.environment, stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "stdout" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_no_file_or_socket_takes_the_place_of_a_closed_standard_stream(new_service):
+    service = new_service()
+    process = subprocess.Popen(["sh", "-c", 'exec "$0" serve <&- >&- 2>&-', service.binary], cwd=service.directory,
+                               env=service.environment)
+    try:
+        key = service.directory / "var" / "tls.key"
+        wait_until(key.exists)
+        for number in range(3):
+            assert os.readlink(f"/proc/{process.pid}/fd/{number}") == "/dev/null"
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["user", "--help"], ["user", "add", "--help"], ["config", "--help"]])
 def test_help_is_everywhere(service, arguments):
     assert "doorward" in service.cli(*arguments).stdout.lower()
