@@ -19,7 +19,7 @@ const struct setting settings[] = {
       .allowed = "one to eight numeric addresses, separated by commas", .help = "addresses to listen on" },
     { "PORT", NUMBER(port, 0, 65535), .standard = "8443", .help = "port to listen on; 0: any free one" },
     { "PUBLIC_URL", TEXT(public_url, 0, MAX_TEXT), .standard = "", .check = check_public_url,
-      .allowed = "https://HOST[:PORT][/PATH] without query", .help = "what clients call" },
+      .allowed = "https:// or http://, then HOST[:PORT][/PATH] without query", .help = "what clients call" },
     { "TRUSTED_PROXIES", TEXT(trusted_proxies, 0, MAX_TEXT), .standard = "", .check = check_networks,
       .allowed = "networks such as 10.0.0.0/8, ::1/128, separated by commas",
       .help = "proxies whose X-Forwarded-For and Forwarded are believed" },
