@@ -2,8 +2,10 @@
 #include "files.h"
 #include "parts.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,16 +30,44 @@ static struct span master_span(const uint8_t *key)
     return (struct span){ .data = (const char *)key, .length = CONFIG_MASTER_BYTES };
 }
 
-/* The key in ./var, made when it is not there. */
+/* Anything else is for the store to refuse. */
+static bool is_database(const char *path)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof(magic)] = { 0 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool is = read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+              memcmp(head, magic, sizeof(magic)) == 0;
+    (void)close(fd);
+    return is;
+}
+
+/* Makes the key in ./var where there is none, before the database is made: a new key beside a
+ * database that was used with another would quietly end every session in it. */
+static enum err make_master(const struct config *c, struct arena *a, struct span *ret_why)
+{
+    if (c->master_count > 0 || access(FILES_MASTER, F_OK) == 0) {
+        return ERR_OK;
+    }
+    const char *database = c->db_uri.data + sizeof("sqlite:") - 1;
+    if (is_database(database)) {
+        return config_refuse(a, ret_why,
+                             "MASTER_KEY: " FILES_MASTER " is missing, but the database %s was "
+                             "used with one; bring the file back, or give MASTER_KEY",
+                             database);
+    }
+    TRY(files_make_directory(FILES_VAR, a, ret_why));
+    return files_make_key(FILES_MASTER, CONFIG_MASTER_BYTES, a, ret_why);
+}
+
 static enum err read_master(struct arena *a, struct span *ret_why, struct span *ret_key)
 {
     struct span bytes;
     struct span line;
     size_t length = 0;
-    if (access(FILES_MASTER, F_OK) != 0) {
-        TRY(files_make_directory(FILES_VAR, a, ret_why));
-        TRY(files_make_key(FILES_MASTER, CONFIG_MASTER_BYTES, a, ret_why));
-    }
     TRY(files_read(FILES_MASTER, FILES_SECRET, a, &bytes, ret_why));
     TRY(files_one_line(FILES_MASTER, bytes, a, &line, ret_why));
     uint8_t *key = (uint8_t *)arena_get(a, CONFIG_MASTER_BYTES);
@@ -150,6 +180,7 @@ static enum err open_parts(struct app *app, const struct sizes *sizes, struct ar
     if (span_starts(c->db_uri, SPAN("sqlite:" FILES_VAR "/"))) {
         TRY(files_make_directory(FILES_VAR, a, ret_why));
     }
+    TRY(make_master(c, a, ret_why));
     TRY(open_store(app, sizes->readers, serves ? c->store_deadline_ms : CLI_BUSY_MS, a, ret_why));
     TRY(open_tokens(app, a, ret_why));
     TRY(open_engine(app, sizes));

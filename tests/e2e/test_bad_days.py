@@ -111,12 +111,14 @@ def test_a_store_that_takes_no_writes_is_503_and_heals(start_service):
 
 def test_a_read_only_file_system_stops_the_start_with_one_line(start_service, new_service, small_disk):
     uri = f"sqlite:{small_disk}/doorward.db"
-    start_service(DB_URI=uri).stop()
+    first = start_service(DB_URI=uri)
+    first.stop()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    service = new_service(DB_URI=uri).launch()
+    service = new_service(DB_URI=uri, MASTER_KEY_FILE=first.directory / "var" / "master.key").launch()
     assert service.process.wait(30) == 1
     service._reader.join()
     assert len(service.lines) == 1 and str(small_disk) in service.lines[0], service.lines
+    assert "MASTER_KEY" not in service.lines[0]
     service.process = None
 
 

@@ -118,6 +118,22 @@ def test_a_wrong_master_key_stops_the_start_and_touches_nothing(start_service, n
         assert client.get("/verify", headers=bearer(tokens)).status_code == 200
 
 
+@pytest.mark.parametrize("settings", [{}, {"JWT_SECRET": "s" * 32}], ids=["ES256", "HS256"])
+def test_a_master_key_that_is_missing_beside_its_database_is_not_made_anew(start_service, settings):
+    service = start_service(**settings)
+    _, tokens = service.newcomer()
+    service.stop()
+    key = service.directory / "var" / "master.key"
+    kept = key.rename(key.with_suffix(".kept"))
+    service.lines.clear()
+    refused(service, 2, "master.key", "missing", "doorward.db")
+    assert not key.exists()
+    kept.rename(key)
+    service.start()
+    with service.client() as client:
+        assert client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
+
+
 # ---- everything is as it was
 
 def test_after_a_restart_everything_is_as_it_was(start_service):
