@@ -116,6 +116,11 @@ enum err files_make_directory(const char *path, struct arena *a, struct span *re
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
         return say(ERR_IO, a, ret_why, path, "is not a directory");
     }
+    /* Who may write to it may put another key in the place of ours. */
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return say(ERR_CONFIG, a, ret_why, path,
+                   "can be changed by others; chmod 700 it, as its owner");
+    }
     return ERR_OK;
 }
 

@@ -87,6 +87,15 @@ def test_a_file_that_is_no_database_is_told_and_left_as_it_is(new_service, tmp_p
     assert file.read_text().startswith("not a database")
 
 
+def test_a_directory_for_keys_that_others_can_change_is_refused(new_service):
+    service = new_service()
+    var = service.directory / "var"
+    var.mkdir()
+    var.chmod(0o775)
+    refused(service, 2, "var", "chmod 700")
+    assert list(var.iterdir()) == []
+
+
 def test_what_is_made_at_start_is_private(service):
     var = service.directory / "var"
     assert var.stat().st_mode & 0o777 == 0o700
