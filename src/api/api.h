@@ -20,7 +20,7 @@ struct api_options {
     uint64_t login_cost;                   /* steps of one hash at the live cost */
     int64_t login_deadline_ms, store_deadline_ms, refusal_pause_ms;
     struct span public_url, issuer; /* public_url: what clients call, without a slash at its end */
-    int64_t jwks_max_age_s, refresh_expiry_s;
+    int64_t jwks_max_age_s;
     struct span algorithm;     /* of access tokens, for discovery */
     struct span cors_origins;  /* by comma */
     struct span verify_cookie; /* name, empty for none */

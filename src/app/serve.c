@@ -226,7 +226,6 @@ static enum err open_api(struct serve *s)
         .public_url = url,
         .issuer = c->jwt_issuer,
         .jwks_max_age_s = c->jwks_max_age,
-        .refresh_expiry_s = c->refresh_expiry,
         .algorithm = c->jwt_alg,
         .cors_origins = c->cors_origins,
         .verify_cookie = c->verify_cookie,
