@@ -40,7 +40,7 @@ static const char sql_list[] =
     "SELECT kid, algorithm, state, created_at, active_at, expires_at, public_jwk, wrapped_private"
     " FROM keys ORDER BY kid LIMIT ?1";
 
-static enum err read_key(struct sqlite_query *q, struct arena *a, struct store_key *ret_key)
+static enum err read_key(struct sqlite_query *q, struct arena *a, void *ret_row)
 {
     struct store_key k = { 0 };
     k.kid = sqlite_read_text(q, a);
@@ -56,7 +56,7 @@ static enum err read_key(struct sqlite_query *q, struct arena *a, struct store_k
         return ERR_INTERNAL;
     }
     k.state = state == STORE_KEY_ACTIVE ? STORE_KEY_ACTIVE : STORE_KEY_RETIRED;
-    *ret_key = k;
+    *(struct store_key *)ret_row = k;
     return ERR_OK;
 }
 
@@ -68,15 +68,7 @@ static enum err key_list(struct store *s, struct arena *a, struct store_key **re
     TRY(sqlite_query_open(reader.conn, sql_list, &q));
     sqlite_bind_count(&q, MAX_KEYS);
     struct sqlite_rows rows = { 0 };
-    enum err e = ERR_OK;
-    while ((e = sqlite_row(&q)) == ERR_OK) {
-        struct store_key key = { 0 };
-        TRY(read_key(&q, a, &key));
-        TRY(sqlite_rows_add(&rows, a, &key, sizeof(key)));
-    }
-    if (e != ERR_NOT_FOUND) {
-        return e;
-    }
+    TRY(sqlite_rows_read(&q, a, read_key, sizeof(struct store_key), &rows));
     *ret_keys = rows.data;
     *ret_count = rows.count;
     return ERR_OK;

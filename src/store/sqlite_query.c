@@ -201,14 +201,14 @@ enum err sqlite_read_end(const struct sqlite_query *q)
     return q->failure;
 }
 
-enum err sqlite_rows_add(struct sqlite_rows *rows, struct arena *a, const void *row,
-                         size_t row_bytes)
+/* Room for one more row, or NULL. */
+static void *next_row(struct sqlite_rows *rows, struct arena *a, size_t row_bytes)
 {
     if (rows->count == rows->capacity) {
         size_t capacity = rows->capacity == 0 ? 8 : rows->capacity * 2;
         void *data = arena_get_array(a, capacity, row_bytes);
         if (data == NULL) {
-            return ERR_NOMEM;
+            return NULL;
         }
         if (rows->count > 0) {
             memcpy(data, rows->data, rows->count * row_bytes);
@@ -216,7 +216,20 @@ enum err sqlite_rows_add(struct sqlite_rows *rows, struct arena *a, const void *
         rows->data = data;
         rows->capacity = capacity;
     }
-    memcpy((char *)rows->data + rows->count * row_bytes, row, row_bytes);
-    rows->count++;
-    return ERR_OK;
+    return (char *)rows->data + rows->count * row_bytes;
+}
+
+enum err sqlite_rows_read(struct sqlite_query *q, struct arena *a, sqlite_read_fn *read,
+                          size_t row_bytes, struct sqlite_rows *rows)
+{
+    enum err e = ERR_OK;
+    while ((e = sqlite_row(q)) == ERR_OK) {
+        void *row = next_row(rows, a, row_bytes);
+        if (row == NULL) {
+            return ERR_NOMEM;
+        }
+        TRY(read(q, a, row));
+        rows->count++;
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

@@ -77,7 +77,10 @@ struct sqlite_rows {
     void *data;
     size_t count, capacity;
 };
-MUST_CHECK enum err sqlite_rows_add(struct sqlite_rows *rows, struct arena *a, const void *row,
-                                    size_t row_bytes);
+/* Reads the present row into *ret_row. */
+typedef enum err sqlite_read_fn(struct sqlite_query *q, struct arena *a, void *ret_row);
+/* All rows, each of `row_bytes`; *rows begins empty. */
+MUST_CHECK enum err sqlite_rows_read(struct sqlite_query *q, struct arena *a, sqlite_read_fn *read,
+                                     size_t row_bytes, struct sqlite_rows *rows);
 
 #endif

@@ -34,8 +34,9 @@ static const char sql_since[] =
     "SELECT id, is_user, epoch, keep, expires_at, sequence FROM revocations"
     " WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
 
-static enum err read_revocation(struct sqlite_query *q, struct store_revocation *ret_revocation)
+static enum err read_revocation(struct sqlite_query *q, struct arena *a, void *ret_row)
 {
+    (void)a; /* nothing of it is text */
     struct store_revocation r = { 0 };
     r.id = sqlite_read_uuid(q);
     r.is_user = sqlite_read_int(q) != 0;
@@ -44,7 +45,7 @@ static enum err read_revocation(struct sqlite_query *q, struct store_revocation 
     r.expires_at = sqlite_read_int(q);
     r.sequence = sqlite_read_int(q);
     TRY(sqlite_read_end(q));
-    *ret_revocation = r;
+    *(struct store_revocation *)ret_row = r;
     return ERR_OK;
 }
 
@@ -57,15 +58,7 @@ static enum err revocation_since(struct store *s, int64_t after, size_t max, str
     sqlite_bind_int(&q, after);
     sqlite_bind_count(&q, max);
     struct sqlite_rows rows = { 0 };
-    enum err e = ERR_OK;
-    while ((e = sqlite_row(&q)) == ERR_OK) {
-        struct store_revocation revocation = { 0 };
-        TRY(read_revocation(&q, &revocation));
-        TRY(sqlite_rows_add(&rows, a, &revocation, sizeof(revocation)));
-    }
-    if (e != ERR_NOT_FOUND) {
-        return e;
-    }
+    TRY(sqlite_rows_read(&q, a, read_revocation, sizeof(struct store_revocation), &rows));
     *ret_revocations = rows.data;
     *ret_count = rows.count;
     return ERR_OK;

@@ -5,8 +5,7 @@
     "id, user_id, epoch, master_key, counter, created_at, rotated_at, last_used_at,"               \
     " idle_expires_at, expires_at, revoked_at, ip, agent"
 
-static enum err read_session(struct sqlite_query *q, struct arena *a,
-                             struct store_session *ret_session)
+static enum err read_session(struct sqlite_query *q, struct arena *a, void *ret_row)
 {
     struct store_session s = { 0 };
     s.id = sqlite_read_uuid(q);
@@ -23,7 +22,7 @@ static enum err read_session(struct sqlite_query *q, struct arena *a,
     s.ip = sqlite_read_text(q, a);
     s.agent = sqlite_read_text(q, a);
     TRY(sqlite_read_end(q));
-    *ret_session = s;
+    *(struct store_session *)ret_row = s;
     return ERR_OK;
 }
 
@@ -137,15 +136,7 @@ static enum err session_list(struct store *s, struct uuid user_id, size_t max, s
     sqlite_bind_int(&q, now_ms);
     sqlite_bind_count(&q, max);
     struct sqlite_rows rows = { 0 };
-    enum err e = ERR_OK;
-    while ((e = sqlite_row(&q)) == ERR_OK) {
-        struct store_session session = { 0 };
-        TRY(read_session(&q, a, &session));
-        TRY(sqlite_rows_add(&rows, a, &session, sizeof(session)));
-    }
-    if (e != ERR_NOT_FOUND) {
-        return e;
-    }
+    TRY(sqlite_rows_read(&q, a, read_session, sizeof(struct store_session), &rows));
     *ret_sessions = rows.data;
     *ret_count = rows.count;
     return ERR_OK;

@@ -13,7 +13,7 @@ static const char sql_by_email[] = USER_COLUMNS " WHERE email = ?1 AND deleted_a
 static const char sql_list[] =
     USER_COLUMNS " WHERE id > ?1 AND deleted_at = 0 ORDER BY id LIMIT ?2";
 
-static enum err read_user(struct sqlite_query *q, struct arena *a, struct store_user *ret_user)
+static enum err read_user(struct sqlite_query *q, struct arena *a, void *ret_row)
 {
     struct store_user u = { 0 };
     u.id = sqlite_read_uuid(q);
@@ -29,7 +29,7 @@ static enum err read_user(struct sqlite_query *q, struct arena *a, struct store_
     u.created_at = sqlite_read_int(q);
     u.updated_at = sqlite_read_int(q);
     TRY(sqlite_read_end(q));
-    *ret_user = u;
+    *(struct store_user *)ret_row = u;
     return ERR_OK;
 }
 
@@ -76,15 +76,7 @@ static enum err user_list(struct store *s, struct uuid after, size_t max, struct
     sqlite_bind_uuid(&q, after);
     sqlite_bind_count(&q, max);
     struct sqlite_rows rows = { 0 };
-    enum err e = ERR_OK;
-    while ((e = sqlite_row(&q)) == ERR_OK) {
-        struct store_user user = { 0 };
-        TRY(read_user(&q, a, &user));
-        TRY(sqlite_rows_add(&rows, a, &user, sizeof(user)));
-    }
-    if (e != ERR_NOT_FOUND) {
-        return e;
-    }
+    TRY(sqlite_rows_read(&q, a, read_user, sizeof(struct store_user), &rows));
     *ret_users = rows.data;
     *ret_count = rows.count;
     return ERR_OK;
