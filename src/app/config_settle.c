@@ -69,23 +69,51 @@ static enum err settle_tls(struct config *c, struct arena *a, struct span *ret_w
 
 static enum err settle_limits(struct config *c, struct arena *a, struct span *ret_why)
 {
-    if (c->bcrypt_cost < MIN_LIVE_COST && c->development == 0) {
-        return config_refuse(a, ret_why,
-                             "BCRYPT_COST: %lld is too weak; give 10 to 31, or set DEVELOPMENT=1 "
-                             "on a machine without real users",
-                             (long long)c->bcrypt_cost);
-    }
     if (c->max_uri_bytes >= c->max_header_bytes) {
         return config_refuse(a, ret_why,
                              "MAX_URI_BYTES: must be less than MAX_HEADER_BYTES, which is %lld and "
                              "holds the request line as well",
                              (long long)c->max_header_bytes);
     }
+    if (c->register_share + c->change_share > 99) {
+        return config_refuse(a, ret_why,
+                             "REGISTER_SHARE: and PASSWORD_CHANGE_SHARE are %lld percent together, "
+                             "which leaves logins nothing; give at most 99",
+                             (long long)(c->register_share + c->change_share));
+    }
     if (c->metrics_port != 0 && c->metrics_port == c->port) {
         return config_refuse(a, ret_why, "METRICS_PORT: is the same as PORT; give another");
     }
     TRY(choose_number(c, &c->loops, c->machine.cpus));
     return choose_number(c, &c->password_workers, (int64_t)c->machine.cpus * PASSWORD_PER_CPU);
+}
+
+static enum err settle_hashing(struct config *c, struct arena *a, struct span *ret_why)
+{
+    if (c->bcrypt_cost < MIN_LIVE_COST && c->development == 0) {
+        return config_refuse(a, ret_why,
+                             "BCRYPT_COST: %lld is too weak; give 10 to 31, or set DEVELOPMENT=1 "
+                             "on a machine without real users",
+                             (long long)c->bcrypt_cost);
+    }
+    if (c->argon2_memory * 1024 > c->argon2_memory_budget) {
+        return config_refuse(a, ret_why,
+                             "ARGON2_MEMORY: %lld KiB is more than ARGON2_MEMORY_BUDGET, which is "
+                             "%lld bytes; raise that, or lower this",
+                             (long long)c->argon2_memory, (long long)c->argon2_memory_budget);
+    }
+    return ERR_OK;
+}
+
+static enum err settle_rotation(struct config *c, struct arena *a, struct span *ret_why)
+{
+    if (c->key_rotation != 0 && c->key_rotation <= c->jwks_max_age) {
+        return config_refuse(a, ret_why,
+                             "KEY_ROTATION: must be more than JWKS_MAX_AGE, which is %lld: a new "
+                             "key is published that long before it signs",
+                             (long long)c->jwks_max_age);
+    }
+    return ERR_OK;
 }
 
 enum err config_settle(struct config *c, bool terminal, struct arena *a, struct span *ret_why)
@@ -96,5 +124,7 @@ enum err config_settle(struct config *c, bool terminal, struct arena *a, struct 
     }
     TRY(settle_tls(c, a, ret_why));
     TRY(settle_tokens(c, a, ret_why));
+    TRY(settle_rotation(c, a, ret_why));
+    TRY(settle_hashing(c, a, ret_why));
     return settle_limits(c, a, ret_why);
 }

@@ -37,7 +37,7 @@ struct config {
 
     struct span db_uri, listen, public_url, trusted_proxies, tls_cert, tls_key;
     struct span jwt_secret, jwt_secret_previous, jwt_alg, jwt_typ, jwt_issuer, jwt_audience;
-    struct span master_key, cors_origins, verify_cookie, metrics_listen;
+    struct span master_key, cors_origins, verify_cookie, metrics_listen, password_kernel;
     uint8_t master[CONFIG_MASTER_MAX][CONFIG_MASTER_BYTES]; /* MASTER_KEY, decoded */
     size_t master_count;
     struct span addresses[CONFIG_MAX_ADDRESS]; /* LISTEN, cut up */
@@ -45,15 +45,17 @@ struct config {
 
     int64_t development, tls, port, metrics_port;
     int64_t jwt_expiry, jwt_leeway, refresh_expiry, session_max_age, refresh_grace;
-    int64_t jwks_max_age, revocation_max_lag;
+    int64_t jwks_max_age, key_rotation, revocation_max_lag;
+    int64_t password_hash, argon2_memory, argon2_iterations, argon2_memory_budget;
+    int64_t password_lanes, token_cache_bytes;
     int64_t bcrypt_cost, password_min_length, login_attempts, login_max_wait;
     int64_t cookies, responses, max_sessions, log_level, log_format;
     int64_t loops, store_workers, password_workers;
     int64_t max_connections, max_header_bytes, max_headers, max_body_bytes, max_uri_bytes;
     int64_t max_pipelined;
     int64_t handshake_timeout, header_timeout, body_timeout, idle_timeout, write_timeout;
-    int64_t login_deadline_ms, store_deadline_ms, store_queue, password_queue, register_share;
-    int64_t refusal_pause_ms, drain_delay, drain_timeout;
+    int64_t login_deadline_ms, store_deadline_ms, store_queue, password_queue;
+    int64_t register_share, change_share, refusal_pause_ms, drain_delay, drain_timeout;
 };
 
 enum setting_kind {
