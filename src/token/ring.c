@@ -181,6 +181,7 @@ enum err ring_open(struct tokens *t, struct span secret, struct span secret_prev
         ring_free(r);
         return filled;
     }
+    r->version = 1;
     atomic_init(&t->ring, r);
     return ERR_OK;
 }
@@ -245,6 +246,7 @@ enum err token_ring_set(struct tokens *t, const struct token_key *keys, size_t c
         return opened;
     }
     next->older = present;
+    next->version = present->version + 1;
     atomic_store(&t->ring, next);
     return ERR_OK;
 }
@@ -285,6 +287,11 @@ const struct ring_key *ring_signer(const struct ring *r, int64_t now_ms)
 bool token_ring_ready(const struct tokens *t)
 {
     return ring_current(t)->ready;
+}
+
+uint64_t token_ring_version(const struct tokens *t)
+{
+    return ring_current(t)->version;
 }
 
 void token_jwks(const struct tokens *t, struct span *ret_json, struct span *ret_etag)
