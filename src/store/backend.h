@@ -26,6 +26,8 @@ struct store_user_ops {
                        int64_t *ret_epoch);
     enum err (*attempt)(struct store *s, struct uuid id, int64_t free_attempts, int64_t max_wait_ms,
                         int64_t *ret_wait_ms);
+    enum err (*stranger_attempt)(struct store *s, const uint8_t name[static STORE_STRANGER_BYTES],
+                                 int64_t free_attempts, int64_t max_wait_ms, int64_t *ret_wait_ms);
     enum err (*remove)(struct store *s, struct uuid id, struct span if_password_hash,
                        int64_t *ret_epoch);
 };

@@ -98,6 +98,14 @@ static inline struct sqlite_store *sqlite_of(struct store *s)
     return (struct sqlite_store *)s;
 }
 
+/* Two of the user operations (sqlite_attempts.c). */
+MUST_CHECK enum err sqlite_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
+                                        int64_t max_wait_ms, int64_t *ret_wait_ms);
+MUST_CHECK enum err sqlite_stranger_attempt(struct store *s,
+                                            const uint8_t name[static STORE_STRANGER_BYTES],
+                                            int64_t free_attempts, int64_t max_wait_ms,
+                                            int64_t *ret_wait_ms);
+
 extern const struct store_user_ops sqlite_user_ops;
 extern const struct store_session_ops sqlite_session_ops;
 extern const struct store_revocation_ops sqlite_revocation_ops;

@@ -90,7 +90,17 @@ static const char schema_3[] =
     "DROP INDEX sessions_user;"
     "CREATE INDEX sessions_user ON sessions (user_id) WHERE revoked_at = 0;";
 
-static const char *const migrations[] = { schema_1, schema_2, schema_3 };
+/* Guesses at names that no user has are counted as those at users are. A table of its own, which
+ * stays as large as its places: strangers choose how many names there are. */
+static const char schema_4[] =
+    "CREATE TABLE strangers ("
+    "  slot INTEGER PRIMARY KEY CHECK (slot BETWEEN 0 AND 65535)," /* by the hash of the name */
+    "  name BLOB NOT NULL CHECK (length(name) = 16),"              /* the hash */
+    "  failures INTEGER NOT NULL,"
+    "  not_before INTEGER NOT NULL"
+    ") STRICT;";
+
+static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4 };
 #define NEWEST_SCHEMA ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
 
 struct identity {

@@ -217,71 +217,6 @@ static enum err user_change(struct store *s, struct uuid id, const struct store_
     return ERR_OK;
 }
 
-/* ---- attempts ---- */
-/* A wait that lies further ahead than any that is given now comes from another setting or from a
- * clock that was wrong, and counts as over. The shift is bounded, so that nothing overflows. */
-static const char sql_attempt[] =
-    "UPDATE users SET"
-    " failures = min(failures, 1000000000) + 1,"
-    " not_before = CASE WHEN failures < ?2 THEN not_before"
-    "   ELSE ?4 + min(?3, 1000 << min(failures - ?2, 40)) END"
-    " WHERE id = ?1 AND deleted_at = 0 AND (not_before <= ?4 OR not_before > ?4 + ?3)";
-static const char sql_not_before[] =
-    "SELECT not_before FROM users WHERE id = ?1 AND deleted_at = 0";
-
-struct attempt {
-    struct uuid id;
-    int64_t free_attempts, max_wait_ms;
-    int64_t wait_ms; /* the result of a refusal */
-};
-
-static enum err read_wait(struct sqlite_conn *c, int64_t now_ms, struct attempt *attempt)
-{
-    AUTO(sqlite_query) struct sqlite_query q = { 0 };
-    TRY(sqlite_query_open(c, sql_not_before, &q));
-    sqlite_bind_uuid(&q, attempt->id);
-    TRY(sqlite_row(&q));
-    int64_t not_before = sqlite_read_int(&q);
-    TRY(sqlite_read_end(&q));
-    attempt->wait_ms = not_before - now_ms;
-    return ERR_TOO_MANY_ATTEMPTS;
-}
-
-static enum err count_attempt(struct sqlite_conn *c, int64_t now_ms, void *argument)
-{
-    struct attempt *attempt = argument;
-    AUTO(sqlite_query) struct sqlite_query q = { 0 };
-    TRY(sqlite_query_open(c, sql_attempt, &q));
-    sqlite_bind_uuid(&q, attempt->id);
-    sqlite_bind_int(&q, attempt->free_attempts);
-    sqlite_bind_int(&q, attempt->max_wait_ms);
-    sqlite_bind_int(&q, now_ms);
-    int64_t changed = 0;
-    TRY(sqlite_run(&q, &changed));
-    return changed == 1 ? ERR_OK : read_wait(c, now_ms, attempt);
-}
-
-static int64_t clip(int64_t value, int64_t least, int64_t most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
-static enum err user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                             int64_t max_wait_ms, int64_t *ret_wait_ms)
-{
-    static const int64_t one_year_ms = INT64_C(366) * 24 * 3600 * 1000;
-    struct attempt attempt = {
-        .id = id,
-        .free_attempts = clip(free_attempts, 0, INT32_MAX),
-        .max_wait_ms = clip(max_wait_ms, 0, one_year_ms),
-    };
-    enum err e = sqlite_write(&sqlite_of(s)->writer, count_attempt, &attempt);
-    if (e == ERR_TOO_MANY_ATTEMPTS) {
-        *ret_wait_ms = attempt.wait_ms;
-    }
-    return e;
-}
-
 /* ---- deleting ---- */
 static const char sql_delete[] =
     "UPDATE users SET username = NULL, username_key = NULL, email = NULL, password_hash = '',"
@@ -326,6 +261,7 @@ const struct store_user_ops sqlite_user_ops = {
     .by_email = user_by_email,
     .list = user_list,
     .change = user_change,
-    .attempt = user_attempt,
+    .attempt = sqlite_user_attempt,
+    .stranger_attempt = sqlite_stranger_attempt,
     .remove = user_remove,
 };

@@ -77,6 +77,15 @@ MUST_CHECK enum err store_user_change(struct store *s, struct uuid id,
  * says how long. A not_before further ahead than max_wait_ms (a clock was wrong) counts as over. */
 MUST_CHECK enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
                                        int64_t max_wait_ms, int64_t *ret_wait_ms);
+/* The same for a name that no user has, so that guessing it is slowed alike: `name` is a keyed hash
+ * of it. There are STORE_STRANGERS places, chosen by its first two bytes; a name takes over the
+ * place of another, whose failures are forgotten. Never ERR_NOT_FOUND. */
+#define STORE_STRANGERS      65536
+#define STORE_STRANGER_BYTES 16
+MUST_CHECK enum err store_stranger_attempt(struct store *s,
+                                           const uint8_t name[static STORE_STRANGER_BYTES],
+                                           int64_t free_attempts, int64_t max_wait_ms,
+                                           int64_t *ret_wait_ms);
 /* Leaves a tombstone without names, hash or roles, so that the names are free. With
  * if_password_hash as above. ERR_NOT_FOUND. */
 MUST_CHECK enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,

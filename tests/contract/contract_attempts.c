@@ -1,4 +1,4 @@
-/* contract_attempts.c - the wait that failed attempts cost an account. */
+/* contract_attempts.c - the wait that failed attempts cost an account, and a name without one. */
 #include "contract.h"
 
 #define FREE_ATTEMPTS 3
@@ -102,10 +102,139 @@ TEST(an_attempt_on_an_unknown_account_is_not_found)
     check_attempt(s, ERR_NOT_FOUND, -1);
 }
 
-CONTRACT_GROUP(contract_attempts, cmocka_unit_test(the_first_attempts_are_free_and_counted),
-               cmocka_unit_test(then_the_wait_doubles_up_to_its_maximum),
-               cmocka_unit_test(a_refused_attempt_is_not_counted),
-               cmocka_unit_test(a_success_makes_attempts_free_again),
-               cmocka_unit_test(a_wait_longer_than_any_that_is_given_counts_as_over),
-               cmocka_unit_test(extreme_numbers_neither_overflow_nor_open_the_door),
-               cmocka_unit_test(an_attempt_on_an_unknown_account_is_not_found));
+/* ---- strangers ---- */
+struct name {
+    uint8_t bytes[STORE_STRANGER_BYTES];
+};
+
+/* Of the place `place`; names of one place differ in their last byte. */
+static struct name name_of(unsigned place, uint8_t number)
+{
+    return (struct name){ { (uint8_t)(place >> 8), (uint8_t)place, [2] = 0xff, [15] = number } };
+}
+
+static void check_stranger(struct store *s, struct name name, enum err expected,
+                           int64_t expected_wait_ms)
+{
+    int64_t wait = -1;
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, FREE_ATTEMPTS, MAX_WAIT_MS, &wait), expected);
+    CHECK_INT(wait, expected_wait_ms);
+}
+
+static void use_up(struct store *s, struct name name)
+{
+    for (int i = 0; i < FREE_ATTEMPTS + 1; i++) {
+        check_stranger(s, name, ERR_OK, -1);
+    }
+    check_stranger(s, name, ERR_TOO_MANY_ATTEMPTS, 1000);
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}
+
+/* Settings change and clocks go back in it, so that every branch of the rule is met. */
+TEST(a_stranger_is_answered_as_a_user_in_any_series_of_attempts)
+{
+    AUTO(store) struct store *s = open_with_user(0, 0);
+    struct name name = name_of(7, 1);
+    uint32_t random = 1;
+    int refused = 0;
+    for (int i = 0; i < 600; i++) {
+        int64_t free_attempts = next_random(&random) % 20 == 0 ? 0 : FREE_ATTEMPTS;
+        int64_t max_wait_ms = next_random(&random) % 30 == 0 ? 500 : MAX_WAIT_MS;
+        int64_t waits[2] = { -1, -1 };
+        enum err of_user =
+            store_user_attempt(s, contract_id(1), free_attempts, max_wait_ms, &waits[0]);
+        enum err of_stranger =
+            store_stranger_attempt(s, name.bytes, free_attempts, max_wait_ms, &waits[1]);
+        CHECK_ERR(of_stranger, of_user);
+        CHECK_INT(waits[1], waits[0]);
+        refused += of_user == ERR_TOO_MANY_ATTEMPTS;
+        contract_pass_time((int64_t)(next_random(&random) % 4000) - 800);
+    }
+    CHECK(refused > 100 && refused < 500);
+}
+
+TEST(a_stranger_waits_by_the_stores_clock_from_the_first_attempt_if_none_is_free)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct name name = name_of(0, 0);
+    int64_t wait = -1;
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &wait), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &wait), ERR_TOO_MANY_ATTEMPTS);
+    CHECK_INT(wait, 1000);
+    contract_pass_time(1000);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &wait), ERR_OK);
+}
+
+TEST(the_first_and_the_last_place_are_of_different_names)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    use_up(s, name_of(0, 1));
+    use_up(s, name_of(STORE_STRANGERS - 1, 1));
+    use_up(s, name_of(256, 1));
+    check_stranger(s, name_of(0, 1), ERR_TOO_MANY_ATTEMPTS, 1000);
+}
+
+TEST(a_name_takes_over_the_place_of_another_whose_failures_are_forgotten)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    use_up(s, name_of(9, 1));
+    use_up(s, name_of(9, 2));
+    use_up(s, name_of(9, 1));
+}
+
+TEST(a_strangers_failures_are_there_after_closing_and_for_others_at_once)
+{
+    struct name name = name_of(9, 1);
+    struct store *s = contract_open_empty();
+    AUTO(store) struct store *other = contract_open_again();
+    use_up(s, name);
+    check_stranger(other, name, ERR_TOO_MANY_ATTEMPTS, 1000);
+    store_close(s);
+    AUTO(store) struct store *again = contract_open_again();
+    check_stranger(again, name, ERR_TOO_MANY_ATTEMPTS, 1000);
+}
+
+TEST(sweeping_leaves_strangers)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    bool more = true;
+    use_up(s, name_of(9, 1));
+    contract_pass_time(INT64_C(1000) * 24 * 3600 * 1000);
+    CHECK_ERR(store_sweep(s, 1000, &more), ERR_OK);
+    check_stranger(s, name_of(9, 1), ERR_OK, -1);
+    check_stranger(s, name_of(9, 1), ERR_TOO_MANY_ATTEMPTS, 2000);
+}
+
+TEST(extreme_numbers_are_harmless_for_strangers_as_well)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    struct name name = name_of(9, 1);
+    int64_t wait = -1;
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MAX, INT64_MAX, &wait), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MIN, &wait), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MAX, &wait), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MAX, &wait),
+              ERR_TOO_MANY_ATTEMPTS);
+    CHECK(wait > 0);
+}
+
+CONTRACT_GROUP(
+    contract_attempts, cmocka_unit_test(the_first_attempts_are_free_and_counted),
+    cmocka_unit_test(then_the_wait_doubles_up_to_its_maximum),
+    cmocka_unit_test(a_refused_attempt_is_not_counted),
+    cmocka_unit_test(a_success_makes_attempts_free_again),
+    cmocka_unit_test(a_wait_longer_than_any_that_is_given_counts_as_over),
+    cmocka_unit_test(extreme_numbers_neither_overflow_nor_open_the_door),
+    cmocka_unit_test(an_attempt_on_an_unknown_account_is_not_found),
+    cmocka_unit_test(a_stranger_is_answered_as_a_user_in_any_series_of_attempts),
+    cmocka_unit_test(a_stranger_waits_by_the_stores_clock_from_the_first_attempt_if_none_is_free),
+    cmocka_unit_test(the_first_and_the_last_place_are_of_different_names),
+    cmocka_unit_test(a_name_takes_over_the_place_of_another_whose_failures_are_forgotten),
+    cmocka_unit_test(a_strangers_failures_are_there_after_closing_and_for_others_at_once),
+    cmocka_unit_test(sweeping_leaves_strangers),
+    cmocka_unit_test(extreme_numbers_are_harmless_for_strangers_as_well));

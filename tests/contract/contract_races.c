@@ -103,6 +103,24 @@ TEST(of_many_attempts_at_once_only_the_free_ones_and_one_more_pass)
     close_world(&w);
 }
 
+static void attempt_stranger(void *argument, size_t index)
+{
+    struct world *w = argument;
+    uint8_t name[STORE_STRANGER_BYTES] = { 1, 2, 3 };
+    int64_t wait = 0;
+    note(w, store_stranger_attempt(w->stores[index % 2], name, 5, 60000, &wait));
+}
+
+TEST(of_many_attempts_at_a_stranger_at_once_no_more_pass)
+{
+    struct world w;
+    open_world(&w);
+    contract_race(RACERS, attempt_stranger, &w);
+    CHECK_INT(w.outcomes[ERR_OK], 6);
+    CHECK_INT(w.outcomes[ERR_TOO_MANY_ATTEMPTS], RACERS - 6);
+    close_world(&w);
+}
+
 static void change_password(void *argument, size_t index)
 {
     struct world *w = argument;
@@ -250,6 +268,7 @@ CONTRACT_GROUP(
     cmocka_unit_test(of_many_rotations_of_one_counter_exactly_one_rotates_and_all_see_it),
     cmocka_unit_test(of_many_who_take_one_username_exactly_one_gets_it),
     cmocka_unit_test(of_many_attempts_at_once_only_the_free_ones_and_one_more_pass),
+    cmocka_unit_test(of_many_attempts_at_a_stranger_at_once_no_more_pass),
     cmocka_unit_test(of_many_changes_on_condition_of_one_hash_exactly_one_is_made),
     cmocka_unit_test(of_many_who_make_the_first_key_exactly_one_does),
     cmocka_unit_test(a_revocation_that_was_acknowledged_ends_rotating),

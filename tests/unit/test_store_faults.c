@@ -202,6 +202,7 @@ static void change_all(struct store *s, struct arena *a, struct outcome *o)
     bool rotated = false;
     o->user = succeeded(store_user_add(s, &user));
     (void)succeeded(store_user_attempt(s, id, 5, 1000, &number));
+    (void)succeeded(store_stranger_attempt(s, id.bytes, 5, 1000, &number));
     (void)succeeded(store_user_change(s, id, &change, &number));
     o->session = succeeded(store_session_add(s, &session, 10, NULL));
     o->rotated = succeeded(store_session_rotate(s, &rotation, a, &rotated, &session, &number));

@@ -285,8 +285,8 @@ TEST(the_file_of_another_program_or_of_a_newer_doorward_is_left_alone)
     check_refused(&w, "belongs to another program");
     CHECK_INT(unlink(w.path), 0);
     store_close(open_good(&w));
-    raw(&w, "PRAGMA user_version = 4");
-    check_refused(&w, "was made by a newer Doorward: schema 4, this program knows up to 3");
+    raw(&w, "PRAGMA user_version = 5");
+    check_refused(&w, "was made by a newer Doorward: schema 5, this program knows up to 4");
     close_world(&w);
 }
 
@@ -458,10 +458,12 @@ TEST(a_table_made_by_hand_is_an_error_for_its_calls_and_no_crash)
 }
 
 /* ---- migrations ---- */
-static void load_schema_1(const struct world *w)
+static void load_schema(const struct world *w, int schema)
 {
     static char sql[32 * 1024];
-    FILE *file = fopen(TEST_DATA_DIR "/schema-1.sql", "r");
+    char path[ROOM];
+    (void)snprintf(path, sizeof(path), TEST_DATA_DIR "/schema-%d.sql", schema);
+    FILE *file = fopen(path, "r");
     CHECK(file != NULL);
     size_t length = fread(sql, 1, sizeof(sql) - 1, file);
     (void)fclose(file);
@@ -469,7 +471,7 @@ static void load_schema_1(const struct world *w)
     raw(w, sql);
 }
 
-static void check_migrated(struct world *w)
+static void check_migrated(struct world *w, struct span ip)
 {
     struct store *s = open_good(w);
     struct store_user ann = { 0 };
@@ -479,7 +481,7 @@ static void check_migrated(struct world *w)
     struct store_session session = { 0 };
     CHECK_ERR(store_session_get(s, id_of(0x11), &w->arena, &session), ERR_OK);
     CHECK_INT(session.counter, 7);
-    CHECK_SPAN(session.ip, "");
+    CHECK(span_equal(session.ip, ip));
     struct store_revocation *list = NULL;
     size_t count = 0;
     CHECK_ERR(store_revocation_since(s, 0, 5000, &w->arena, &list, &count), ERR_OK);
@@ -491,6 +493,9 @@ static void check_migrated(struct world *w)
     CHECK_ERR(store_key_list(s, &w->arena, &keys, &count), ERR_OK);
     CHECK_INT(count, 1);
     CHECK_ERR(store_session_revoke(s, id_of(0x11)), ERR_OK);
+    int64_t wait = 0;
+    CHECK_ERR(store_stranger_attempt(s, (const uint8_t[STORE_STRANGER_BYTES]){ 1 }, 5, 1, &wait),
+              ERR_OK);
     store_close(s);
 }
 
@@ -498,9 +503,19 @@ TEST(a_file_of_the_first_schema_migrates_with_all_that_is_in_it)
 {
     struct world w;
     open_world(&w);
-    load_schema_1(&w);
-    check_migrated(&w);
-    check_migrated(&w);
+    load_schema(&w, 1);
+    check_migrated(&w, SPAN(""));
+    check_migrated(&w, SPAN(""));
+    close_world(&w);
+}
+
+TEST(a_file_of_the_third_schema_migrates_with_all_that_is_in_it)
+{
+    struct world w;
+    open_world(&w);
+    load_schema(&w, 3);
+    check_migrated(&w, SPAN("192.0.2.7"));
+    check_migrated(&w, SPAN("192.0.2.7"));
     close_world(&w);
 }
 
@@ -510,12 +525,13 @@ TEST(a_migrated_file_has_the_tables_of_a_new_one)
         "SELECT group_concat(name || ' ' || (SELECT group_concat(name || type || \"notnull\")"
         " FROM pragma_table_info(s.name)), ';') FROM (SELECT name FROM sqlite_schema"
         " WHERE type IN ('table', 'index') ORDER BY name) AS s";
-    char found[2][4096];
-    for (int i = 0; i < 2; i++) {
+    static const int from[] = { 0, 1, 3 }; /* 0: a new file */
+    char found[3][4096];
+    for (int i = 0; i < 3; i++) {
         struct world w;
         open_world(&w);
-        if (i == 1) {
-            load_schema_1(&w);
+        if (from[i] > 0) {
+            load_schema(&w, from[i]);
         }
         store_close(open_good(&w));
         sqlite3 *db = raw_open(&w);
@@ -529,6 +545,7 @@ TEST(a_migrated_file_has_the_tables_of_a_new_one)
     }
     CHECK(strstr(found[0], "sequence") != NULL);
     assert_string_equal(found[0], found[1]);
+    assert_string_equal(found[0], found[2]);
 }
 
 TEST(a_migration_that_is_killed_half_way_is_made_again)
@@ -537,7 +554,7 @@ TEST(a_migration_that_is_killed_half_way_is_made_again)
     for (int round = 0; round < ROUNDS; round++) {
         struct world w;
         open_world(&w);
-        load_schema_1(&w);
+        load_schema(&w, 1);
         raw(&w, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
                 "INSERT INTO revocations SELECT CAST(x'ff' || randomblob(15) AS BLOB), 0, 0, "
                 "zeroblob(16),"
@@ -553,7 +570,7 @@ TEST(a_migration_that_is_killed_half_way_is_made_again)
         (void)nanosleep(&moment, NULL);
         (void)kill(pid, SIGKILL);
         CHECK(waitpid(pid, NULL, 0) == pid);
-        check_migrated(&w);
+        check_migrated(&w, SPAN(""));
         close_world(&w);
     }
 }
@@ -674,6 +691,7 @@ int main(void)
               cmocka_unit_test(a_row_made_by_hand_is_an_error_and_no_crash),
               cmocka_unit_test(a_table_made_by_hand_is_an_error_for_its_calls_and_no_crash),
               cmocka_unit_test(a_file_of_the_first_schema_migrates_with_all_that_is_in_it),
+              cmocka_unit_test(a_file_of_the_third_schema_migrates_with_all_that_is_in_it),
               cmocka_unit_test(a_migrated_file_has_the_tables_of_a_new_one),
               cmocka_unit_test(a_migration_that_is_killed_half_way_is_made_again),
               cmocka_unit_test(refreshes_of_many_threads_are_committed_in_groups),
