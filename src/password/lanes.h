@@ -3,7 +3,7 @@
  * One bcrypt is a chain of dependent loads and leaves most of a core idle; several side by side
  * fill it. A computation lives in one struct lane:
  *
- *   lane_start(key, salt) -> lanes_advance ... 2^cost steps in all ... -> lane_finish(digest)
+ *   lane_start(key, salt) -> advance ... 2^cost steps in all ... -> lane_finish(digest)
  *
  * lane_finish() leaves the lane as it is, so it may be advanced further (topping up). Between two
  * calls a lane may be moved with memcpy: nothing points into it.
@@ -35,7 +35,7 @@ struct lane {
     uint32_t p[18];
     uint32_t key[18];
     uint32_t salt[4];
-    uint32_t pad[20]; /* to whole cache lines, and neighbours' P words into other sets */
+    uint32_t pad[24]; /* to whole cache lines, and neighbours' P words into other sets */
 };
 
 /* `key` without NUL inside; the NUL that ends it is part of what bcrypt reads when it is shorter

@@ -1,0 +1,53 @@
+/* lanes_c.c - the portable kernel: lanes in lock step, in plain C. */
+#include "lanes_encrypt.h"
+
+LANES_INLINE void schedule(struct lane *lanes, unsigned count)
+{
+    uint32_t left[LANES_MAX] = { 0 };
+    uint32_t right[LANES_MAX] = { 0 };
+    for (unsigned i = 0; i < LANES_P_COUNT; i += 2) {
+        lanes_encrypt(lanes, count, left, right);
+        LANES_EACH(k, count)
+        {
+            lanes[k].p[i] = left[k];
+            lanes[k].p[i + 1] = right[k];
+        }
+    }
+    for (unsigned i = 0; i < LANES_S_COUNT; i += 2) {
+        lanes_encrypt(lanes, count, left, right);
+        LANES_EACH(k, count)
+        {
+            uint32_t *s = (uint32_t *)lanes[k].s;
+            s[i] = left[k];
+            s[i + 1] = right[k];
+        }
+    }
+}
+
+/* One function a number of lanes, each with that number as a constant. */
+#define SCHEDULE(n)                                                                                \
+    static void schedule_##n(struct lane *lanes)                                                   \
+    {                                                                                              \
+        schedule(lanes, n);                                                                        \
+    }
+SCHEDULE(1)
+SCHEDULE(2)
+SCHEDULE(3)
+SCHEDULE(4)
+SCHEDULE(5)
+SCHEDULE(6)
+SCHEDULE(7)
+SCHEDULE(8)
+
+bool lanes_c_is_usable(void)
+{
+    return true;
+}
+
+void lanes_c_advance(struct lane *lanes, unsigned count, unsigned steps)
+{
+    static lanes_schedule *const schedules[] = { schedule_1, schedule_2, schedule_3, schedule_4,
+                                                 schedule_5, schedule_6, schedule_7, schedule_8 };
+    INVARIANT(count >= 1 && count <= sizeof(schedules) / sizeof(schedules[0]));
+    lanes_advance(lanes, count, steps, schedules[count - 1]);
+}
