@@ -1,5 +1,4 @@
 #include "context.h"
-#include "siphash.h"
 
 #define KEYRING_ARENA_BYTES (1024 * 1024)
 #define KEYRING_LOOK_US     INT64_C(5000000) /* a new key is published for minutes before it signs */

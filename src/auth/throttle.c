@@ -1,5 +1,4 @@
 #include "throttle.h"
-#include "siphash.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* base.h - what every layer stands on: errors, text, memory, secrets, time, ids, log, metrics.
+/* base.h - what every layer stands on: errors, text, memory, secrets, hashes, time, ids, log,
+ * metrics.
  *
  * The folder's one public header; the parts below are never included by name from outside. */
 #ifndef DOORWARD_BASE_H
@@ -11,6 +12,7 @@
 #include "log.h"     /* IWYU pragma: export */
 #include "metrics.h" /* IWYU pragma: export */
 #include "secret.h"  /* IWYU pragma: export */
+#include "siphash.h" /* IWYU pragma: export */
 #include "span.h"    /* IWYU pragma: export */
 #include "uuid.h"    /* IWYU pragma: export */
 

@@ -46,11 +46,11 @@ enum metric {
 /* In the order of the label values of METRIC_REFUSED. */
 enum metrics_refused {
     METRICS_REFUSED_QUEUE_FULL,
-    METRICS_REFUSED_DEADLINE,
-    METRICS_REFUSED_LATE,
-    METRICS_REFUSED_GONE,
-    METRICS_REFUSED_PAUSE,
-    METRICS_REFUSED_SHARE,
+    METRICS_REFUSED_DEADLINE, /* the expected wait was over it */
+    METRICS_REFUSED_LATE,     /* taken, but it passed before the turn came */
+    METRICS_REFUSED_GONE,     /* the client has hung up */
+    METRICS_REFUSED_PAUSE,    /* back before its Retry-After */
+    METRICS_REFUSED_SHARE,    /* taken, but gave way in a full queue to a client with less in it */
 };
 
 /* `label` is the index among the label values of the list; 0 where there is none. */

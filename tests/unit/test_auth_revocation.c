@@ -1,7 +1,6 @@
 /* The table of what has ended, the counters of strangers, and the hash below both. */
 #include "check.h"
 #include "revocation.h"
-#include "siphash.h"
 #include "throttle.h"
 
 #include <pthread.h>

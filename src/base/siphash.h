@@ -1,11 +1,11 @@
 /* siphash.h - a keyed hash for tables that strangers choose the keys of (SipHash-2-4, Aumasson and
- * Bernstein 2012). Private to auth.
+ * Bernstein 2012).
  *
- * Threads:   pure function. */
-#ifndef DOORWARD_AUTH_SIPHASH_H
-#define DOORWARD_AUTH_SIPHASH_H
+ * Threads:   pure function. The caller keeps the key, made by secret_random(), to himself. */
+#ifndef DOORWARD_SIPHASH_H
+#define DOORWARD_SIPHASH_H
 
-#include "base.h"
+#include "span.h"
 
 #define SIPHASH_KEY_BYTES 16
 
