@@ -19,4 +19,5 @@ void version_print(void)
     (void)printf("  SQLite     %s\n", sqlite3_libversion());
     (void)printf("  jansson    %s\n", jansson_version_str());
     (void)printf("  libxcrypt  %s\n", LIBXCRYPT_VERSION);
+    (void)printf("  libargon2  %s\n", LIBARGON2_VERSION);
 }

@@ -1,166 +1,238 @@
-/* formats.c - strict parsing and writing of stored hashes. */
+/* formats.c - bcrypt's texts, what new hashes are, and what any may cost. */
 #include "formats.h"
+
+#include "foreign.h"
+#include "radix64.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SALT_LENGTH = 22, PREFIX_LENGTH = 7, SHA256_BYTES = 32 };
+enum {
+    SALT_LENGTH = RADIX64_LENGTH(LANE_SALT_BYTES),
+    DIGEST_LENGTH = RADIX64_LENGTH(LANE_DIGEST_BYTES),
+    PREFIX_LENGTH = 7, /* $2b$12$ */
+    SHA256_BYTES = 32,
+    ARGON2_DIGEST_BYTES = 32, /* of new ones */
+};
 
-static const char bcrypt_alphabet[] =
-    "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/* 22 characters hold 132 bits, a salt 128: with the last four clear only these end one. */
-static const char salt_ends[] = ".Oeu";
+/* ---- parsing ---- */
 
-static bool is_bcrypt_base64(struct span text)
+static bool take_digest(struct span text, struct format_hash *h)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.data[i] == '\0' || strchr(bcrypt_alphabet, text.data[i]) == NULL) {
-            return false;
-        }
-    }
-    return true;
+    return text.length == DIGEST_LENGTH &&
+           radix64_decode(radix64_bcrypt, text, h->digest, LANE_DIGEST_BYTES, &h->digest_length) &&
+           h->digest_length == LANE_DIGEST_BYTES;
 }
 
-/* Salt and digest, into the setting and the digest of `h`, whose scheme and cost are known. */
-static bool take_salt_and_digest(struct span salt, struct span digest, const char *version,
-                                 struct format_hash *h)
+static bool take_salt(struct span text, struct format_hash *h)
 {
-    if (salt.length != SALT_LENGTH || digest.length != KERNEL_DIGEST_LENGTH ||
-        !is_bcrypt_base64(salt) || !is_bcrypt_base64(digest) || h->cost < FORMAT_COST_MIN ||
-        h->cost > FORMAT_COST_MAX) {
+    return text.length == SALT_LENGTH &&
+           radix64_decode(radix64_bcrypt, text, h->salt, LANE_SALT_BYTES, &h->salt_length) &&
+           h->salt_length == LANE_SALT_BYTES;
+}
+
+/* 22 characters hold four bits more than the salt has. bcrypt itself ignores them, and some
+ * libraries of old left them as they came. */
+static bool take_loose_salt(struct span text, struct format_hash *h)
+{
+    char clean[SALT_LENGTH];
+    if (text.length != SALT_LENGTH) {
         return false;
     }
-    snprintf(h->setting, sizeof(h->setting), "$%.2s$%02u$%.*s", version, h->cost % 100,
-             SPAN_FMT(salt));
-    memcpy(h->digest, digest.data, KERNEL_DIGEST_LENGTH);
+    memcpy(clean, text.data, SALT_LENGTH);
+    int last = radix64_value(radix64_bcrypt, clean[SALT_LENGTH - 1]);
+    if (last < 0) {
+        return false;
+    }
+    clean[SALT_LENGTH - 1] = radix64_bcrypt[(unsigned)last & 0x30];
+    return take_salt((struct span){ clean, SALT_LENGTH }, h);
+}
+
+static bool take_cost(struct span text, struct format_hash *h)
+{
+    uint64_t cost = 0;
+    if (!span_to_u64(text, FORMAT_COST_MAX, &cost) || cost < FORMAT_COST_MIN) {
+        return false;
+    }
+    h->cost = (unsigned)cost;
     return true;
 }
 
+/* `text` begins with $2a$, $2b$ or $2y$. */
 static bool parse_bcrypt(struct span text, struct format_hash *h)
 {
-    uint64_t cost = 0;
-    if (text.length != KERNEL_SETTING_LENGTH + KERNEL_DIGEST_LENGTH || text.data[6] != '$' ||
-        !span_to_u64(span_slice(text, 4, 2), FORMAT_COST_MAX, &cost)) {
-        return false;
-    }
+    const size_t whole = PREFIX_LENGTH + SALT_LENGTH + DIGEST_LENGTH;
     h->scheme = FORMAT_BCRYPT;
-    h->cost = (unsigned)cost;
-    return take_salt_and_digest(span_slice(text, PREFIX_LENGTH, SALT_LENGTH),
-                                span_from(text, KERNEL_SETTING_LENGTH), text.data + 1, h);
+    h->letter = text.data[2];
+    return text.length == whole && text.data[PREFIX_LENGTH - 1] == '$' &&
+           take_cost(span_slice(text, 4, 2), h) &&
+           take_loose_salt(span_slice(text, PREFIX_LENGTH, SALT_LENGTH), h) &&
+           take_digest(span_from(text, PREFIX_LENGTH + SALT_LENGTH), h);
 }
 
-static bool parse_bcrypt_sha256(struct span text, struct span prefix, struct format_hash *h)
+static bool parse_bcrypt_sha256(struct span rest, struct format_hash *h)
 {
-    struct span rest = span_from(text, prefix.length);
     struct span rounds, salt;
-    uint64_t cost = 0;
+    h->scheme = FORMAT_BCRYPT_SHA256;
+    h->letter = 'b';
     if (!span_split(&rest, '$', &rounds) || !span_split(&rest, '$', &salt) || rest.data == NULL) {
         return false;
     }
-    /* One cost, one text: no leading zeros. */
-    if (rounds.length > 2 || !span_to_u64(rounds, FORMAT_COST_MAX, &cost) ||
-        rounds.data[0] == '0') {
-        return false;
-    }
-    /* The salt's text is the key of the HMAC, so a spelling with stray bits is another salt. */
-    if (salt.length != SALT_LENGTH || strchr(salt_ends, salt.data[SALT_LENGTH - 1]) == NULL) {
-        return false;
-    }
-    h->scheme = FORMAT_BCRYPT_SHA256;
-    h->cost = (unsigned)cost;
-    return take_salt_and_digest(salt, rest, "2b", h);
+    /* One cost, one text: no leading zeros. And the salt's text is the key of the HMAC, so that a
+     * spelling with stray bits would be another salt. */
+    return rounds.length > 0 && rounds.length <= 2 && rounds.data[0] != '0' &&
+           take_cost(rounds, h) && take_salt(salt, h) && take_digest(rest, h);
 }
 
-bool format_parse(struct span text, struct format_hash *ret_hash)
+static bool parse_any(struct span text, struct format_hash *h)
 {
     const struct span sha256 = SPAN("$bcrypt-sha256$v=2,t=2b,r=");
-    struct format_hash h = { 0 };
-    bool good = false;
     if (span_starts(text, SPAN("$2b$")) || span_starts(text, SPAN("$2a$")) ||
         span_starts(text, SPAN("$2y$"))) {
-        good = parse_bcrypt(text, &h);
-    } else if (span_starts(text, sha256)) {
-        good = parse_bcrypt_sha256(text, sha256, &h);
+        return parse_bcrypt(text, h);
     }
-    if (good) {
-        *ret_hash = h;
+    if (span_starts(text, sha256)) {
+        return parse_bcrypt_sha256(span_from(text, sha256.length), h);
     }
-    return good;
+    return foreign_parse(text, h);
 }
 
-static void encode_salt(const uint8_t salt[static FORMAT_SALT_BYTES],
-                        char out[static SALT_LENGTH + 1])
+static bool is_affordable(const struct format_hash *h, const struct format_limits *limits)
 {
-    unsigned held = 0;
-    unsigned held_bits = 0;
-    size_t length = 0;
-    for (size_t i = 0; i < FORMAT_SALT_BYTES; i++) {
-        held = (held << 8) | salt[i];
-        held_bits += 8;
-        while (held_bits >= 6) {
-            held_bits -= 6;
-            out[length++] = bcrypt_alphabet[(held >> held_bits) & 63];
-        }
+    uint64_t memory = format_memory_bytes(h);
+    uint64_t steps = format_is_lanes(h) ? limits->bcrypt_steps : FORMAT_FOREIGN_STEPS_MAX;
+    return format_steps(h) <= steps && memory <= limits->memory_bytes &&
+           memory <= FORMAT_MEMORY_MAX;
+}
+
+bool format_parse(struct span text, const struct format_limits *limits,
+                  struct format_hash *ret_hash)
+{
+    struct format_hash h = { 0 };
+    if (text.length >= FORMAT_TEXT_MAX || !parse_any(text, &h) || !is_affordable(&h, limits)) {
+        return false;
     }
-    out[length++] = bcrypt_alphabet[(held << (6 - held_bits)) & 63];
-    INVARIANT(length == SALT_LENGTH);
-    out[length] = '\0';
+    *ret_hash = h;
+    return true;
 }
 
-static enum format_scheme scheme_for(struct span password)
+bool format_is_lanes(const struct format_hash *h)
 {
-    return password.length <= KERNEL_KEY_MAX ? FORMAT_BCRYPT : FORMAT_BCRYPT_SHA256;
+    return h->scheme == FORMAT_BCRYPT || h->scheme == FORMAT_BCRYPT_SHA256;
 }
 
-void format_make(struct span password, unsigned cost, const uint8_t salt[static FORMAT_SALT_BYTES],
-                 struct format_hash *ret_hash)
+enum lane_minor format_minor(const struct format_hash *h)
 {
-    char salt_text[SALT_LENGTH + 1];
-    encode_salt(salt, salt_text);
-    *ret_hash = (struct format_hash){ .scheme = scheme_for(password), .cost = cost };
-    snprintf(ret_hash->setting, sizeof(ret_hash->setting), "$2b$%02u$%s", cost % 100, salt_text);
+    return h->letter == 'a' ? LANE_2A : LANE_2B;
+}
+
+/* ---- making ---- */
+
+/* What a new hash of this password is, but for salt and digest. */
+static struct format_hash form_for(struct span password, const struct format_policy *policy)
+{
+    if (policy->scheme == FORMAT_ARGON2ID) {
+        return (struct format_hash){ .scheme = FORMAT_ARGON2ID,
+                                     .rounds = policy->passes,
+                                     .memory_kib = policy->memory_kib,
+                                     .lanes = 1,
+                                     .digest_length = ARGON2_DIGEST_BYTES };
+    }
+    INVARIANT(policy->scheme == FORMAT_BCRYPT);
+    INVARIANT(policy->cost >= FORMAT_COST_MIN && policy->cost <= FORMAT_COST_MAX);
+    return (struct format_hash){ .scheme = password.length <= LANE_KEY_MAX ? FORMAT_BCRYPT
+                                                                           : FORMAT_BCRYPT_SHA256,
+                                 .letter = 'b',
+                                 .cost = policy->cost,
+                                 .digest_length = LANE_DIGEST_BYTES };
+}
+
+void format_make(struct span password, const struct format_policy *policy,
+                 const uint8_t salt[static FORMAT_SALT_BYTES], struct format_hash *ret_hash)
+{
+    struct format_hash h = form_for(password, policy);
+    memcpy(h.salt, salt, FORMAT_SALT_BYTES);
+    h.salt_length = FORMAT_SALT_BYTES;
+    *ret_hash = h;
+}
+
+static int print_argon2id(const struct format_hash *h, char out[static FORMAT_TEXT_MAX])
+{
+    char salt[RADIX64_LENGTH(FORMAT_SALT_MAX) + 1];
+    char digest[RADIX64_LENGTH(FORMAT_DIGEST_MAX) + 1];
+    radix64_encode(radix64_plain, h->salt, h->salt_length, salt);
+    radix64_encode(radix64_plain, h->digest, h->digest_length, digest);
+    return snprintf(out, FORMAT_TEXT_MAX, "$argon2id$v=19$m=%u,t=%u,p=%u$%s$%s",
+                    (unsigned)h->memory_kib, (unsigned)h->rounds, (unsigned)h->lanes, salt, digest);
+}
+
+static int print_bcrypt(const struct format_hash *h, char out[static FORMAT_TEXT_MAX])
+{
+    char salt[SALT_LENGTH + 1];
+    char digest[DIGEST_LENGTH + 1];
+    radix64_encode(radix64_bcrypt, h->salt, LANE_SALT_BYTES, salt);
+    radix64_encode(radix64_bcrypt, h->digest, LANE_DIGEST_BYTES, digest);
+    if (h->scheme == FORMAT_BCRYPT) {
+        return snprintf(out, FORMAT_TEXT_MAX, "$2%c$%02u$%s%s", h->letter, h->cost, salt, digest);
+    }
+    return snprintf(out, FORMAT_TEXT_MAX, "$bcrypt-sha256$v=2,t=2b,r=%u$%s$%s", h->cost, salt,
+                    digest);
 }
 
 size_t format_text(const struct format_hash *h, char out[static FORMAT_TEXT_MAX])
 {
-    const char *salt = h->setting + PREFIX_LENGTH;
-    int length = 0;
-    switch (h->scheme) {
-    case FORMAT_BCRYPT:
-        length =
-            snprintf(out, FORMAT_TEXT_MAX, "%s%.*s", h->setting, KERNEL_DIGEST_LENGTH, h->digest);
-        break;
-    case FORMAT_BCRYPT_SHA256:
-        length = snprintf(out, FORMAT_TEXT_MAX, "$bcrypt-sha256$v=2,t=2b,r=%u$%s$%.*s", h->cost,
-                          salt, KERNEL_DIGEST_LENGTH, h->digest);
-        break;
-    }
+    INVARIANT(format_is_lanes(h) || h->scheme == FORMAT_ARGON2ID);
+    int length = format_is_lanes(h) ? print_bcrypt(h, out) : print_argon2id(h, out);
     INVARIANT(length > 0 && length < FORMAT_TEXT_MAX);
     return (size_t)length;
 }
 
-bool format_is_current(const struct format_hash *h, struct span password, unsigned cost)
+bool format_is_current(const struct format_hash *h, struct span password,
+                       const struct format_policy *policy)
 {
-    return h->scheme == scheme_for(password) && h->cost == cost && h->setting[2] == 'b';
+    const struct format_hash now = form_for(password, policy);
+    return h->scheme == now.scheme && h->letter == now.letter && h->cost == now.cost &&
+           h->rounds == now.rounds && h->memory_kib == now.memory_kib && h->lanes == now.lanes &&
+           h->salt_length == FORMAT_SALT_BYTES && h->digest_length == now.digest_length;
 }
+
+/* ---- keys ---- */
 
 bool format_covers(const struct format_hash *h, struct span password)
 {
-    return h->scheme == FORMAT_BCRYPT_SHA256 || password.length <= KERNEL_KEY_MAX;
+    switch (h->scheme) {
+    case FORMAT_BCRYPT:
+        return password.length <= LANE_KEY_MAX;
+    case FORMAT_SCRYPT_CRYPT:
+    case FORMAT_YESCRYPT:
+    case FORMAT_SHA512_CRYPT:
+        return password.length <= FORMAT_CRYPT_PASSWORD_MAX;
+    case FORMAT_BCRYPT_SHA256:
+    case FORMAT_ARGON2ID:
+    case FORMAT_ARGON2I:
+    case FORMAT_SCRYPT:
+    case FORMAT_PBKDF2_SHA256:
+    case FORMAT_PBKDF2_SHA512:
+    case FORMAT_DJANGO_PBKDF2_SHA256:
+        return true;
+    }
+    return false;
 }
 
 /* base64(HMAC-SHA-256(salt text, password)): 44 characters without NUL, so that bcrypt reads all of
  * it; the salt in it keeps a leaked plain SHA-256 of the password from being tried as a password.
  */
 static enum err prehash(const struct format_hash *h, struct span password,
-                        char ret_key[static KERNEL_KEY_MAX + 1])
+                        char ret_key[static LANE_KEY_MAX + 1])
 {
+    char salt[SALT_LENGTH + 1];
     uint8_t mac[SHA256_BYTES];
     size_t length = 0;
-    bool done = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, h->setting + PREFIX_LENGTH,
-                          SALT_LENGTH, (const uint8_t *)password.data, password.length, mac,
-                          sizeof(mac), &length) != NULL &&
+    radix64_encode(radix64_bcrypt, h->salt, LANE_SALT_BYTES, salt);
+    bool done = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, salt, SALT_LENGTH,
+                          (const uint8_t *)password.data, password.length, mac, sizeof(mac),
+                          &length) != NULL &&
                 length == sizeof(mac);
     if (done) {
         EVP_EncodeBlock((unsigned char *)ret_key, mac, (int)sizeof(mac));
@@ -170,13 +242,14 @@ static enum err prehash(const struct format_hash *h, struct span password,
 }
 
 enum err format_key(const struct format_hash *h, struct span password,
-                    char ret_key[static KERNEL_KEY_MAX + 1])
+                    char ret_key[static LANE_KEY_MAX + 1])
 {
+    INVARIANT(format_is_lanes(h));
     if (h->scheme == FORMAT_BCRYPT_SHA256) {
         /* OpenSSL takes no NULL, which an empty span may hold. */
         return prehash(h, password.length > 0 ? password : SPAN(""), ret_key);
     }
-    size_t length = password.length <= KERNEL_KEY_MAX ? password.length : KERNEL_KEY_MAX;
+    size_t length = password.length <= LANE_KEY_MAX ? password.length : LANE_KEY_MAX;
     if (length > 0) {
         memcpy(ret_key, password.data, length);
     }

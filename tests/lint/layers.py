@@ -33,6 +33,7 @@ OUTSIDE = {
     r"jwt\.h": {"token"},
     r"jansson\.h": {"token", "api"},
     r"crypt\.h": {"password"},
+    r"argon2\.h": {"password"},
     r"openssl/(rand|crypto|evp|sha|err)\.h": {"base", "tls", "token", "password"},
     r"openssl/.*": {"tls", "token"},
 }
