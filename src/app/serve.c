@@ -108,13 +108,14 @@ static enum err open_work(struct serve *s)
         .queue_max = (unsigned)c->store_queue,
         .stack_bytes = s->sizes.worker_stack_bytes,
     };
-    int64_t registrations = c->password_queue * c->register_share / 100;
     struct work_options password = {
         .name = "password",
         .threads = s->sizes.password_workers,
         .queue_max = (unsigned)c->password_queue,
         .stack_bytes = s->sizes.worker_stack_bytes,
-        .class_max = { [WORK_REGISTER] = (unsigned)(registrations > 0 ? registrations : 1) },
+        .share = { [WORK_LOGIN] = (unsigned)(100 - c->register_share - c->change_share),
+                   [WORK_REGISTER] = (unsigned)c->register_share,
+                   [WORK_PASSWORD] = (unsigned)c->change_share },
         .estimate_us = estimate_us,
         .context = s->app->engine,
     };

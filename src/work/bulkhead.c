@@ -27,14 +27,22 @@ struct work_bulkhead {
     double us_per_cost; /* measured; 0: not yet */
 };
 
-/* Under the lock. */
-static int64_t expected_wait_us(const struct work_bulkhead *b)
+/* Under the lock. Somebody is free to take the item at once. */
+static bool has_idle_worker(const struct work_bulkhead *b)
+{
+    return b->busy + b->queue.count < b->options.threads;
+}
+
+/* Under the lock. Even for who finds an idle worker the estimate is asked: the workers may hold
+ * more than the engine has hashed. */
+static int64_t expected_wait_us(const struct work_bulkhead *b, const struct work_item *item)
 {
     const struct work_options *o = &b->options;
+    uint64_t ahead = has_idle_worker(b) ? b->queue.cost : queue_cost_ahead(&b->queue, item);
     if (o->estimate_us != NULL) {
-        return o->estimate_us(o->context, b->queue.cost);
+        return o->estimate_us(o->context, ahead);
     }
-    double wait = b->us_per_cost * (double)b->queue.cost / o->threads;
+    double wait = b->us_per_cost * (double)ahead / o->threads;
     return wait < (double)MAX_WAIT_US ? (int64_t)wait : MAX_WAIT_US;
 }
 
@@ -47,70 +55,110 @@ static int64_t retry_after_s(int64_t wait_us)
     return seconds < 1 ? 1 : seconds;
 }
 
-/* Under the lock. Somebody is free to take the item at once. */
-static bool has_idle_worker(const struct work_bulkhead *b)
+/* What becomes of an item that wants in. */
+struct verdict {
+    bool taken;
+    enum metrics_refused cause;  /* if not */
+    int64_t wait_us;             /* expected */
+    struct work_item *displaced; /* if it came in for another, else NULL */
+};
+
+/* Under the lock. */
+static struct verdict admit(struct work_bulkhead *b, const struct work_item *item, int64_t now)
 {
-    return b->busy + b->queue.count < b->options.threads;
+    struct verdict v = { .cause = METRICS_REFUSED_QUEUE_FULL };
+    if (b->stopping) {
+        return v;
+    }
+    v.wait_us = expected_wait_us(b, item);
+    if (v.wait_us > item->deadline_us - now) {
+        v.cause = METRICS_REFUSED_DEADLINE;
+        return v;
+    }
+    v.taken = has_idle_worker(b) || b->queue.count < b->options.queue_max;
+    if (!v.taken) {
+        v.displaced = queue_displace(&b->queue, item);
+        v.taken = v.displaced != NULL;
+    }
+    return v;
 }
 
-/* Under the lock. May the item wait? If not, *ret_cause says why. */
-static bool may_queue(const struct work_bulkhead *b, const struct work_item *item, int64_t left_us,
-                      enum metrics_refused *ret_cause)
-{
-    unsigned share = b->options.class_max[item->class];
-    if (b->queue.count >= b->options.queue_max) {
-        *ret_cause = METRICS_REFUSED_QUEUE_FULL;
-        return false;
-    }
-    if (share != 0 && b->queue.classes[item->class].count >= share) {
-        *ret_cause = METRICS_REFUSED_SHARE;
-        return false;
-    }
-    if (expected_wait_us(b) > left_us) {
-        *ret_cause = METRICS_REFUSED_DEADLINE;
-        return false;
-    }
-    return true;
-}
-
-static void lend(struct work_item *item)
+static void lend(struct work_bulkhead *b, struct work_item *item, int64_t now)
 {
     item->fate = WORK_RAN;
     item->waited_us = 0;
     item->retry_after_s = 0;
+    item->submitted_us = now;
+    item->bulkhead = b;
     atomic_store(&item->abandoned, false);
     mailbox_lend(item->mailbox, 1);
     metrics_gauge_move(METRIC_QUEUE_DEPTH, item->class, 1);
 }
 
+/* Under the lock: what is true of it now that it has left the queue. */
+static void end_wait(struct work_item *item, enum work_fate fate, int64_t now)
+{
+    item->fate = fate;
+    item->waited_us = now > item->submitted_us ? now - item->submitted_us : 0;
+}
+
+/* Not under the lock; its loop may free it any time after. */
+static void give_back_unrun(struct work_item *item, enum metrics_refused cause)
+{
+    metrics_gauge_move(METRIC_QUEUE_DEPTH, item->class, -1);
+    metrics_add(METRIC_REFUSED, cause, 1);
+    mailbox_post(item->mailbox, item);
+}
+
+/* Under the lock. */
+static struct verdict enter(struct work_bulkhead *b, struct work_item *item)
+{
+    int64_t now = clock_monotonic_us();
+    struct verdict v = admit(b, item, now);
+    if (!v.taken) {
+        return v;
+    }
+    lend(b, item, now);
+    queue_push(&b->queue, item);
+    pthread_cond_signal(&b->filled);
+    if (v.displaced != NULL) {
+        end_wait(v.displaced, WORK_LATE, now);
+        v.displaced->retry_after_s = retry_after_s(expected_wait_us(b, v.displaced));
+    }
+    return v;
+}
+
 enum err work_submit(struct work_bulkhead *b, struct work_item *item, int64_t *ret_retry_after_s)
 {
     INVARIANT((unsigned)item->class < WORK_CLASS_COUNT);
-    enum metrics_refused cause = METRICS_REFUSED_QUEUE_FULL;
-    int64_t wait_us = 0;
     pthread_mutex_lock(&b->lock);
-    int64_t now = clock_monotonic_us();
-    bool taken =
-        !b->stopping && (has_idle_worker(b) || may_queue(b, item, item->deadline_us - now, &cause));
-    if (taken) {
-        lend(item);
-        queue_push(&b->queue, item, now);
-        pthread_cond_signal(&b->filled);
-    } else {
-        wait_us = expected_wait_us(b);
-    }
+    struct verdict v = enter(b, item);
     pthread_mutex_unlock(&b->lock);
-    if (taken) {
+    if (v.displaced != NULL) {
+        give_back_unrun(v.displaced, METRICS_REFUSED_SHARE);
+    }
+    if (v.taken) {
         return ERR_OK;
     }
-    metrics_add(METRIC_REFUSED, cause, 1);
-    *ret_retry_after_s = retry_after_s(wait_us);
+    metrics_add(METRIC_REFUSED, v.cause, 1);
+    *ret_retry_after_s = retry_after_s(v.wait_us);
     return ERR_BUSY;
 }
 
 void work_abandon(struct work_item *item)
 {
+    struct work_bulkhead *b = item->bulkhead;
     atomic_store(&item->abandoned, true);
+    pthread_mutex_lock(&b->lock);
+    bool waits = queue_holds(item);
+    if (waits) {
+        queue_remove(&b->queue, item);
+        end_wait(item, WORK_ABANDONED, clock_monotonic_us());
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (waits) {
+        give_back_unrun(item, METRICS_REFUSED_GONE);
+    }
 }
 
 bool work_is_abandoned(const struct work_item *item)
@@ -122,12 +170,12 @@ bool work_is_abandoned(const struct work_item *item)
 static void judge(const struct work_bulkhead *b, struct work_item *item)
 {
     int64_t now = clock_monotonic_us();
-    item->waited_us = now > item->submitted_us ? now - item->submitted_us : 0;
+    end_wait(item, WORK_RAN, now);
     if (work_is_abandoned(item)) {
         item->fate = WORK_ABANDONED;
     } else if (now > item->deadline_us) {
         item->fate = WORK_LATE;
-        item->retry_after_s = retry_after_s(expected_wait_us(b));
+        item->retry_after_s = retry_after_s(expected_wait_us(b, item));
     }
 }
 
@@ -151,6 +199,7 @@ static struct work_item *take(struct work_bulkhead *b)
 static int64_t perform(struct work_item *item)
 {
     int64_t start = clock_monotonic_us();
+    metrics_gauge_move(METRIC_QUEUE_DEPTH, item->class, -1);
     metrics_observe_us(METRIC_QUEUE_WAIT, item->class, item->waited_us);
     item->run(item);
     return clock_monotonic_us() - start;
@@ -164,26 +213,24 @@ static void measure(struct work_bulkhead *b, uint64_t cost, int64_t took_us)
     b->us_per_cost = old == 0 ? newest : old + NEWEST_WEIGHT * (newest - old);
 }
 
+/* The item is given back last: the answer may bring the loop's next one, for which this worker is
+ * free. */
 static void handle(struct work_bulkhead *b, struct work_item *item)
 {
     bool runs = item->fate == WORK_RAN;
-    uint64_t cost = item->cost;
-    int64_t took_us = 0;
-    metrics_gauge_move(METRIC_QUEUE_DEPTH, item->class, -1);
-    if (runs) {
-        took_us = perform(item);
-    } else {
-        bool late = item->fate == WORK_LATE;
-        metrics_add(METRIC_REFUSED, late ? METRICS_REFUSED_LATE : METRICS_REFUSED_GONE, 1);
-    }
+    int64_t took_us = runs ? perform(item) : 0;
     pthread_mutex_lock(&b->lock);
     b->busy--;
     if (runs) {
-        measure(b, cost, took_us);
+        measure(b, item->cost, took_us);
     }
     pthread_mutex_unlock(&b->lock);
-    /* Last: the answer may bring the loop's next item, for which this worker is free. */
-    mailbox_post(item->mailbox, item);
+    if (runs) {
+        mailbox_post(item->mailbox, item);
+    } else {
+        bool late = item->fate == WORK_LATE;
+        give_back_unrun(item, late ? METRICS_REFUSED_LATE : METRICS_REFUSED_GONE);
+    }
 }
 
 static void *worker_main(void *bulkhead)
@@ -237,17 +284,25 @@ static enum err start_threads(struct work_bulkhead *b)
 
 enum err work_bulkhead_new(const struct work_options *options, struct work_bulkhead **ret_bulkhead)
 {
-    INVARIANT(options->threads > 0);
+    const struct work_options *o = options;
+    INVARIANT(o->threads > 0);
     struct work_bulkhead *b = calloc(1, sizeof(*b));
     if (b == NULL) {
         return ERR_NOMEM;
     }
-    b->options = *options;
+    b->options = *o;
+    /* As many as find an idle worker may wait for it, whatever queue_max says. */
+    unsigned capacity = o->queue_max > o->threads ? o->queue_max : o->threads;
+    enum err e = queue_init(&b->queue, capacity, o->share);
+    if (e != ERR_OK) {
+        free(b);
+        return e;
+    }
     /* Neither fails on Linux with default attributes. */
     INVARIANT(pthread_mutex_init(&b->lock, NULL) == 0);
     INVARIANT(pthread_cond_init(&b->filled, NULL) == 0);
-    b->threads = calloc(options->threads, sizeof(*b->threads));
-    enum err e = b->threads == NULL ? ERR_NOMEM : start_threads(b);
+    b->threads = calloc(o->threads, sizeof(*b->threads));
+    e = b->threads == NULL ? ERR_NOMEM : start_threads(b);
     if (e != ERR_OK) {
         work_bulkhead_free(b);
         return e;
@@ -270,6 +325,7 @@ void work_bulkhead_free(struct work_bulkhead *b)
     }
     pthread_cond_destroy(&b->filled);
     pthread_mutex_destroy(&b->lock);
+    queue_done(&b->queue);
     free(b->threads);
     free(b);
 }

@@ -14,18 +14,15 @@ TEST(an_item_runs_on_a_worker_and_is_done_on_its_loop)
     world_close(&w);
 }
 
-TEST(items_of_all_classes_run_in_the_order_of_their_coming)
+TEST(items_of_one_client_run_in_the_order_of_their_coming)
 {
     struct world w;
     struct job first;
     struct job jobs[4];
-    static const enum work_class classes[] = { WORK_REGISTER, WORK_STORE, WORK_PASSWORD,
-                                               WORK_STORE };
     world_open(&w, one_worker);
     occupy(&w, &first);
     for (int i = 0; i < 4; i++) {
         jobs[i] = job_for(&w, run_at_once);
-        jobs[i].item.class = classes[i];
         submit(&w, &jobs[i]);
     }
     open_gate(&w, 1);
@@ -34,6 +31,37 @@ TEST(items_of_all_classes_run_in_the_order_of_their_coming)
     for (int i = 0; i < 4; i++) {
         CHECK(w.done[i + 1] == &jobs[i]);
     }
+    world_close(&w);
+}
+
+TEST(clients_take_turns_and_classes_have_shares)
+{
+    struct world w;
+    struct job first;
+    struct job jobs[40];
+    struct work_options options = one_worker;
+    options.queue_max = 40;
+    options.share[WORK_LOGIN] = 75;
+    options.share[WORK_REGISTER] = 25;
+    world_open(&w, options);
+    occupy(&w, &first);
+    /* 24 registrations, 15 logins of one client, then one of another. */
+    for (int i = 0; i < 40; i++) {
+        jobs[i] = job_for(&w, run_at_once);
+        jobs[i].item.class = i < 24 ? WORK_REGISTER : WORK_LOGIN;
+        jobs[i].item.client = i < 39 ? SPAN("flood") : SPAN("light");
+        submit(&w, &jobs[i]);
+    }
+    open_gate(&w, 1);
+    world_await(&w, 41);
+    int registrations = 0;
+    int light_at = 0;
+    for (int i = 1; i <= 16; i++) {
+        registrations += w.done[i]->item.class == WORK_REGISTER;
+        light_at = w.done[i] == &jobs[39] ? i : light_at;
+    }
+    CHECK_INT(registrations, 4);
+    CHECK(light_at >= 1 && light_at <= 4);
     world_close(&w);
 }
 
@@ -58,25 +86,59 @@ TEST(a_full_queue_refuses_and_the_refused_item_never_comes_back)
     world_close(&w);
 }
 
-TEST(a_class_past_its_share_is_refused_while_others_are_taken)
+TEST(in_a_full_queue_who_has_the_most_waiting_gives_way_and_comes_back_late)
+{
+    struct world w;
+    struct job first;
+    struct job jobs[5];
+    struct work_options options = one_worker;
+    options.estimate_us = estimate;
+    world_open(&w, options);
+    occupy(&w, &first);
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = job_for(&w, run_at_once);
+        jobs[i].item.client = i < 4 ? SPAN("flood") : SPAN("light");
+    }
+    for (int i = 0; i < 4; i++) {
+        submit(&w, &jobs[i]);
+    }
+    atomic_store(&w.estimate_us, 6500000);
+    submit(&w, &jobs[4]);
+    world_await(&w, 1);
+    CHECK(w.done[0] == &jobs[3]);
+    CHECK(!jobs[3].ran);
+    CHECK_INT(jobs[3].item.fate, WORK_LATE);
+    CHECK_INT(jobs[3].item.retry_after_s, 7);
+    (void)submit_refused(&w, &jobs[3]);
+    open_gate(&w, 1);
+    world_await(&w, 6);
+    CHECK(jobs[4].ran);
+    world_close(&w);
+}
+
+TEST(a_flood_is_refused_for_its_own_wait_while_others_are_taken)
 {
     struct world w;
     struct job first;
     struct job jobs[3];
     struct work_options options = one_worker;
-    options.class_max[WORK_REGISTER] = 1;
+    options.estimate_us = estimate_by_cost;
     world_open(&w, options);
     occupy(&w, &first);
     for (int i = 0; i < 3; i++) {
         jobs[i] = job_for(&w, run_at_once);
+        jobs[i].item.cost = 1000000;
+        jobs[i].item.client = i < 2 ? SPAN("flood") : SPAN("light");
+        jobs[i].item.deadline_us = clock_monotonic_us() + 10500000;
     }
-    jobs[0].item.class = WORK_REGISTER;
-    jobs[1].item.class = WORK_REGISTER;
+    jobs[0].item.cost = 10000000;
     submit(&w, &jobs[0]);
-    (void)submit_refused(&w, &jobs[1]);
+    jobs[1].item.deadline_us = clock_monotonic_us() + 9000000;
+    CHECK_INT(submit_refused(&w, &jobs[1]), 10);
     submit(&w, &jobs[2]);
     open_gate(&w, 1);
     world_await(&w, 3);
+    CHECK(w.done[1] == &jobs[2]);
     CHECK(!jobs[1].ran);
     world_close(&w);
 }
@@ -114,24 +176,42 @@ TEST(who_would_wait_past_the_deadline_is_refused_with_the_expected_wait)
     world_close(&w);
 }
 
-TEST(an_idle_worker_takes_an_item_whatever_the_estimate_says)
+TEST(an_idle_worker_takes_an_item_though_nothing_may_wait)
+{
+    struct world w;
+    struct job jobs[2];
+    struct work_options options = one_worker;
+    options.threads = 2;
+    options.queue_max = 0;
+    world_open(&w, options);
+    occupy(&w, &jobs[0]);
+    occupy(&w, &jobs[1]);
+    struct job third = job_for(&w, run_at_once);
+    (void)submit_refused(&w, &third);
+    open_gate(&w, 2);
+    world_await(&w, 2);
+    CHECK(jobs[0].ran && jobs[1].ran);
+    world_close(&w);
+}
+
+TEST(an_idle_worker_does_not_take_what_would_be_late_behind_the_others_work)
 {
     struct world w;
     struct job first;
     struct work_options options = one_worker;
     options.threads = 2;
-    options.queue_max = 0;
     options.estimate_us = estimate;
     world_open(&w, options);
-    atomic_store(&w.estimate_us, INT64_MAX);
     occupy(&w, &first);
-    struct job second;
-    occupy(&w, &second);
-    struct job third = job_for(&w, run_at_once);
-    CHECK_INT(submit_refused(&w, &third), 60);
-    open_gate(&w, 2);
+    atomic_store(&w.estimate_us, 2 * FAR_US);
+    struct job second = job_for(&w, run_at_once);
+    CHECK_INT(submit_refused(&w, &second), 60);
+    CHECK_INT(atomic_load(&w.asked_cost), 0);
+    atomic_store(&w.estimate_us, 0);
+    submit(&w, &second);
+    world_await(&w, 1);
+    open_gate(&w, 1);
     world_await(&w, 2);
-    CHECK(first.ran && second.ran);
     world_close(&w);
 }
 
@@ -204,22 +284,29 @@ TEST(an_item_that_began_in_time_runs_to_its_end_past_its_deadline)
     world_close(&w);
 }
 
-TEST(an_abandoned_item_is_not_run_but_comes_back)
+TEST(an_abandoned_item_comes_back_at_once_unrun_and_leaves_no_cost_behind)
 {
     struct world w;
     struct job first;
-    world_open(&w, one_worker);
+    struct work_options options = one_worker;
+    options.estimate_us = estimate;
+    world_open(&w, options);
     occupy(&w, &first);
     struct job gone = job_for(&w, run_at_once);
     struct job stays = job_for(&w, run_at_once);
+    gone.item.cost = 4096;
     submit(&w, &gone);
+    work_abandon(&gone.item);
+    work_abandon(&gone.item);
+    world_await(&w, 1);
+    CHECK(w.done[0] == &gone);
+    CHECK(!gone.ran);
+    CHECK_INT(gone.item.fate, WORK_ABANDONED);
     submit(&w, &stays);
-    work_abandon(&gone.item);
-    work_abandon(&gone.item);
+    CHECK_INT(atomic_load(&w.asked_cost), 0);
     open_gate(&w, 1);
     world_await(&w, 3);
-    CHECK(!gone.ran && stays.ran);
-    CHECK_INT(gone.item.fate, WORK_ABANDONED);
+    CHECK(stays.ran);
     world_close(&w);
 }
 
@@ -246,16 +333,20 @@ TEST(a_running_item_can_see_that_its_client_has_gone)
 
 int main(void)
 {
-    RUN_TESTS(cmocka_unit_test(an_item_runs_on_a_worker_and_is_done_on_its_loop),
-              cmocka_unit_test(items_of_all_classes_run_in_the_order_of_their_coming),
-              cmocka_unit_test(a_full_queue_refuses_and_the_refused_item_never_comes_back),
-              cmocka_unit_test(a_class_past_its_share_is_refused_while_others_are_taken),
-              cmocka_unit_test(who_would_wait_past_the_deadline_is_refused_with_the_expected_wait),
-              cmocka_unit_test(an_idle_worker_takes_an_item_whatever_the_estimate_says),
-              cmocka_unit_test(without_an_estimate_the_wait_is_measured_from_the_time_of_items),
-              cmocka_unit_test(
-                  an_item_whose_deadline_passed_before_its_turn_is_not_run_but_comes_back_late),
-              cmocka_unit_test(an_item_that_began_in_time_runs_to_its_end_past_its_deadline),
-              cmocka_unit_test(an_abandoned_item_is_not_run_but_comes_back),
-              cmocka_unit_test(a_running_item_can_see_that_its_client_has_gone));
+    RUN_TESTS(
+        cmocka_unit_test(an_item_runs_on_a_worker_and_is_done_on_its_loop),
+        cmocka_unit_test(items_of_one_client_run_in_the_order_of_their_coming),
+        cmocka_unit_test(clients_take_turns_and_classes_have_shares),
+        cmocka_unit_test(a_full_queue_refuses_and_the_refused_item_never_comes_back),
+        cmocka_unit_test(in_a_full_queue_who_has_the_most_waiting_gives_way_and_comes_back_late),
+        cmocka_unit_test(a_flood_is_refused_for_its_own_wait_while_others_are_taken),
+        cmocka_unit_test(who_would_wait_past_the_deadline_is_refused_with_the_expected_wait),
+        cmocka_unit_test(an_idle_worker_takes_an_item_though_nothing_may_wait),
+        cmocka_unit_test(an_idle_worker_does_not_take_what_would_be_late_behind_the_others_work),
+        cmocka_unit_test(without_an_estimate_the_wait_is_measured_from_the_time_of_items),
+        cmocka_unit_test(
+            an_item_whose_deadline_passed_before_its_turn_is_not_run_but_comes_back_late),
+        cmocka_unit_test(an_item_that_began_in_time_runs_to_its_end_past_its_deadline),
+        cmocka_unit_test(an_abandoned_item_comes_back_at_once_unrun_and_leaves_no_cost_behind),
+        cmocka_unit_test(a_running_item_can_see_that_its_client_has_gone));
 }

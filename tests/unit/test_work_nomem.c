@@ -26,7 +26,7 @@ TEST(a_bulkhead_that_cannot_be_completed_is_undone_whatever_was_missing)
         fail_allocation(0);
         if (!failed) {
             CHECK_ERR(made, ERR_OK);
-            CHECK_INT(n, 6);
+            CHECK_INT(n, 9);
             work_bulkhead_free(b);
             break;
         }
