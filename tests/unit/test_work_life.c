@@ -150,12 +150,58 @@ TEST(several_loops_share_a_bulkhead_and_lose_nothing)
     work_bulkhead_free(shared);
 }
 
+/* Three loops, each a client of its own, push each other out of a queue that is too short. */
+static void *crowded_loop_main(void *name)
+{
+    struct world w = { .bulkhead = shared, .loop_thread = pthread_self() };
+    struct job jobs[50];
+    unsigned taken = 0;
+    CHECK_INT(uv_loop_init(&w.loop), 0);
+    CHECK_ERR(work_mailbox_new(&w.loop, &w.mailbox), ERR_OK);
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < 50; i++) {
+            int64_t retry = 0;
+            jobs[i] = job_for(&w, run_at_once);
+            jobs[i].item.client = span_of(name);
+            jobs[i].item.class = i % WORK_CLASS_COUNT;
+            enum err e = work_submit(shared, &jobs[i].item, &retry);
+            CHECK(e == ERR_OK || (e == ERR_BUSY && retry >= 1));
+            taken += e == ERR_OK;
+            if (e == ERR_OK && i % 7 == 0) {
+                work_abandon(&jobs[i].item);
+            }
+        }
+        world_await(&w, taken);
+    }
+    work_mailbox_close(w.mailbox);
+    CHECK_INT(uv_run(&w.loop, UV_RUN_DEFAULT), 0);
+    CHECK_INT(uv_loop_close(&w.loop), 0);
+    return NULL;
+}
+
+TEST(loops_that_push_each_other_out_of_a_full_queue_get_each_item_back_once)
+{
+    static char names[3][2] = { "a", "b", "c" };
+    const struct work_options options = { .name = "crowded", .threads = 2, .queue_max = 6 };
+    pthread_t loops[3];
+    CHECK_ERR(work_bulkhead_new(&options, &shared), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(pthread_create(&loops[i], NULL, crowded_loop_main, names[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(pthread_join(loops[i], NULL), 0);
+    }
+    work_bulkhead_free(shared);
+}
+
 int main(void)
 {
-    RUN_TESTS(cmocka_unit_test(closing_a_bulkhead_finishes_what_runs_and_what_waits),
-              cmocka_unit_test(an_item_may_be_submitted_again_from_its_own_done),
-              cmocka_unit_test(the_last_done_may_close_the_mailbox),
-              cmocka_unit_test(workers_have_names_and_take_no_signals),
-              cmocka_unit_test(a_stack_smaller_than_the_system_allows_is_refused),
-              cmocka_unit_test(several_loops_share_a_bulkhead_and_lose_nothing));
+    RUN_TESTS(
+        cmocka_unit_test(closing_a_bulkhead_finishes_what_runs_and_what_waits),
+        cmocka_unit_test(an_item_may_be_submitted_again_from_its_own_done),
+        cmocka_unit_test(the_last_done_may_close_the_mailbox),
+        cmocka_unit_test(workers_have_names_and_take_no_signals),
+        cmocka_unit_test(a_stack_smaller_than_the_system_allows_is_refused),
+        cmocka_unit_test(several_loops_share_a_bulkhead_and_lose_nothing),
+        cmocka_unit_test(loops_that_push_each_other_out_of_a_full_queue_get_each_item_back_once));
 }
