@@ -97,7 +97,11 @@ static enum err verify_current(struct auth *au, struct auth_call *call,
         return ERR_TOKEN_REVOKED; /* deleted since it was read */
     }
     TRY(e);
-    TRY(password_verify(au->options.passwords, password, user->password_hash, &match, &rehash));
+    e = password_verify(au->options.passwords, password, user->password_hash, &match, &rehash);
+    if (e == ERR_INTERNAL) {
+        audit(call, LOG_ERROR, "password_failed", "stored_hash");
+    }
+    TRY(e);
     if (!match) {
         audit(call, LOG_WARN, "password_failed", "credentials");
         return ERR_WRONG_PASSWORD;

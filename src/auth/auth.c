@@ -18,7 +18,7 @@ int64_t auth_revocation_end_ms(const struct auth *au)
 static enum err open_parts(struct auth *au)
 {
     TRY(secret_random(au->fingerprint_key, sizeof(au->fingerprint_key)));
-    TRY(throttle_new(&au->throttle));
+    TRY(flights_new(&au->flights));
     return revocations_new(au->options.loops, &au->revocations);
 }
 
@@ -44,7 +44,7 @@ void auth_close(struct auth *au)
         return;
     }
     revocations_free(au->revocations);
-    throttle_free(au->throttle);
+    flights_free(au->flights);
     free(au);
 }
 

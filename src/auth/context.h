@@ -5,10 +5,10 @@
 #define DOORWARD_AUTH_CONTEXT_H
 
 #include "auth.h"
+#include "flight.h"
 #include "password.h"
 #include "revocation.h"
 #include "store.h"
-#include "throttle.h"
 #include "token.h"
 #include <stdatomic.h>
 
@@ -19,7 +19,7 @@
 struct auth {
     struct auth_options options;     /* fixed */
     struct revocations *revocations; /* any thread, see there */
-    struct throttle *throttle;       /* any thread, see there */
+    struct flights *flights;         /* any thread, see there */
     _Atomic int64_t heartbeat_us;    /* monotonic start of the last good one; 0: never */
     _Atomic int64_t followed_us;     /* likewise */
     int64_t sequence;                /* upkeep thread: the last revocation that was taken over */

@@ -8,6 +8,13 @@ struct login_name {
     bool is_email;
 };
 
+/* One name and one password, to be tried. */
+struct guess {
+    const struct store_user *user; /* NULL: a stranger's */
+    uint8_t name[STORE_STRANGER_BYTES];
+    struct span password;
+};
+
 static bool is_too_long(struct span name)
 {
     return name.length > INPUT_MAX_NAME_BYTES || span_find(name, '\0') < name.length;
@@ -35,6 +42,17 @@ static enum err read_name(const struct auth_login_input *in, struct arena *a,
     return input_lower(a, name, &ret_name->text);
 }
 
+/* Of a name of its kind: a username that no user has may be another's e-mail, or the reverse, and
+ * what is counted for the one must not show with the other. */
+static enum err hash_name(struct auth *au, struct arena *a, const struct login_name *name,
+                          uint8_t ret_hash[static STORE_STRANGER_BYTES])
+{
+    struct span text = SPAN_NONE;
+    TRY(arena_printf(a, &text, "%s:%.*s", name->is_email ? "email" : "username",
+                     SPAN_FMT(name->text)));
+    return token_name_hash(au->options.tokens, text, ret_hash);
+}
+
 static enum err find_user(struct auth *au, struct arena *a, const struct login_name *name,
                           struct store_user *user, bool *ret_known)
 {
@@ -48,43 +66,35 @@ static enum err find_user(struct auth *au, struct arena *a, const struct login_n
     return ERR_OK;
 }
 
-/* A stranger's attempt does to the store what an account's does, so that time does not tell: one
- * small durable write, or a refused one that writes nothing. */
-static enum err count_stranger(struct auth *au, struct span name, int64_t free_attempts,
-                               int64_t *ret_wait_ms)
-{
-    struct throttle_rule rule = { .free_attempts = free_attempts,
-                                  .max_wait_ms = au->options.login_max_wait_s * SECOND_MS,
-                                  .now_ms = auth_now_ms(au) };
-    enum err counted = throttle_attempt(au->throttle, name, &rule, ret_wait_ms);
-    if (counted == ERR_OK) {
-        return store_heartbeat(au->options.store);
-    }
-    int64_t nobodys_wait_ms = 0;
-    enum err e = store_user_attempt(au->options.store, (struct uuid){ 0 }, rule.free_attempts,
-                                    rule.max_wait_ms, &nobodys_wait_ms);
-    return e == ERR_NOT_FOUND ? counted : e;
-}
-
 static enum err refuse(const struct auth_call *call, const char *reason)
 {
     audit(call, LOG_INFO, "login_failed", reason);
     return ERR_BAD_CREDENTIALS;
 }
 
+static enum err count_once(struct auth *au, const struct guess *g, int64_t more_free,
+                           int64_t *ret_wait_ms)
+{
+    int64_t free_attempts = au->options.login_attempts + more_free;
+    int64_t max_wait_ms = au->options.login_max_wait_s * SECOND_MS;
+    if (g->user == NULL) {
+        return store_stranger_attempt(au->options.store, g->name, free_attempts, max_wait_ms,
+                                      ret_wait_ms);
+    }
+    return store_user_attempt(au->options.store, g->user->id, free_attempts, max_wait_ms,
+                              ret_wait_ms);
+}
+
 /* The attempt counts as failed before the password is tried, so that parallel guesses and a crash
- * count as well. Those of the same account that are under way here may yet succeed, and are allowed
- * for: a client that logs in many times at once is no guesser. What guesses gain by that is at most
- * the number of workers, once. */
-static enum err count_attempt(struct auth *au, struct auth_call *call,
-                              const struct store_user *user, struct span who)
+ * count as well; flight.h tells why a client that logs in many times at once is no guesser. */
+static enum err count_attempt(struct auth *au, struct auth_call *call, const struct guess *g,
+                              struct flight *flight)
 {
     int64_t wait_ms = 0;
-    int64_t free_attempts = au->options.login_attempts + throttle_others(au->throttle, who);
-    enum err e = user == NULL
-                     ? count_stranger(au, who, free_attempts, &wait_ms)
-                     : store_user_attempt(au->options.store, user->id, free_attempts,
-                                          au->options.login_max_wait_s * SECOND_MS, &wait_ms);
+    enum err e = ERR_OK;
+    do {
+        e = count_once(au, g, flights_allowance(au->flights, flight), &wait_ms);
+    } while (e == ERR_TOO_MANY_ATTEMPTS && flights_wait(au->flights, flight));
     if (e == ERR_TOO_MANY_ATTEMPTS) {
         call->retry_after_s = (wait_ms + SECOND_MS - 1) / SECOND_MS;
         audit(call, LOG_WARN, "login_failed", "throttled");
@@ -115,15 +125,19 @@ static enum err settle(struct auth *au, struct auth_call *call, const struct sto
 /* The same hashing for everybody: a stranger, a disabled account, a wrong password. A disabled
  * account's own hash is left alone, since a match is not topped up to the live cost and would tell
  * by its time that the password is right. */
-static enum err check_password(struct auth *au, struct auth_call *call,
-                               const struct store_user *user, struct span password)
+static enum err check_password(struct auth *au, struct auth_call *call, const struct guess *g)
 {
+    const struct store_user *user = g->user;
     bool match = false;
     bool rehash = false;
     bool disabled = user != NULL && user->disabled;
     struct span hash =
         user == NULL || disabled ? password_decoy(au->options.passwords) : user->password_hash;
-    TRY(password_verify(au->options.passwords, password, hash, &match, &rehash));
+    enum err e = password_verify(au->options.passwords, g->password, hash, &match, &rehash);
+    if (e == ERR_INTERNAL) {
+        audit(call, LOG_ERROR, "login_failed", "stored_hash");
+    }
+    TRY(e);
     if (disabled) {
         return refuse(call, "disabled");
     }
@@ -132,25 +146,24 @@ static enum err check_password(struct auth *au, struct auth_call *call,
     }
     struct span new_hash = SPAN_NONE;
     if (rehash) {
-        TRY(password_hash(au->options.passwords, password, call->arena, &new_hash));
+        TRY(password_hash(au->options.passwords, g->password, call->arena, &new_hash));
     }
     return settle(au, call, user, new_hash);
 }
 
-/* `user` NULL: a stranger, of this name. */
-static enum err try_password(struct auth *au, struct auth_call *call, const struct store_user *user,
-                             struct span name, struct span password)
+static enum err try_guess(struct auth *au, struct auth_call *call, const struct guess *g)
 {
-    struct span who = name;
-    if (user != NULL) {
-        who = (struct span){ .data = (const char *)user->id.bytes, .length = UUID_BYTES };
-    }
-    throttle_enter(au->throttle, who);
-    enum err e = count_attempt(au, call, user, who);
+    struct span name = { (const char *)g->name, sizeof(g->name) };
+    struct flight flight = flights_begin(au->flights, name, g->password);
+    enum flight_verdict verdict = FLIGHT_UNTRIED;
+    enum err e = count_attempt(au, call, g, &flight);
     if (e == ERR_OK) {
-        e = check_password(au, call, user, password);
+        e = check_password(au, call, g);
+        verdict = e == ERR_OK                ? FLIGHT_RIGHT
+                  : e == ERR_BAD_CREDENTIALS ? FLIGHT_WRONG
+                                             : FLIGHT_UNTRIED;
     }
-    throttle_leave(au->throttle, who);
+    flights_end(au->flights, &flight, verdict);
     return e;
 }
 
@@ -160,15 +173,18 @@ enum err auth_login(struct auth *au, struct auth_call *call, const struct auth_l
     struct login_name name = { 0 };
     struct store_user user = { 0 };
     struct store_session session = { 0 };
+    struct guess guess = { .password = in->password };
     struct session_moment moment = { .issued_ms = auth_now_ms(au) };
     bool known = false;
 
     *ret_known = false;
     TRY(read_name(in, call->arena, &name));
+    TRY(hash_name(au, call->arena, &name, guess.name));
     TRY(find_user(au, call->arena, &name, &user, &known));
     *ret_known = known;
     call->user_id = user.id;
-    TRY(try_password(au, call, known ? &user : NULL, name.text, in->password));
+    guess.user = known ? &user : NULL;
+    TRY(try_guess(au, call, &guess));
     TRY(session_open(au, call, &user, &session));
     moment.now_ms = auth_now_ms(au);
     TRY(session_tokens(au, call, &user, &session, moment, ret_tokens));

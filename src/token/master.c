@@ -63,7 +63,7 @@ enum err masters_init(struct masters *m, const struct span *raw, size_t count)
         m->list[m->count++] = next;
         secret_wipe(&next, sizeof(next));
     }
-    return ERR_OK;
+    return derive(raw[0], "names", m->names_key, sizeof(m->names_key));
 }
 
 void masters_done(struct masters *m)

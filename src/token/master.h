@@ -25,6 +25,7 @@ struct master {
 struct masters {
     struct master list[TOKEN_MASTER_MAX]; /* the first writes */
     size_t count;
+    uint8_t names_key[MASTER_KEY_BYTES]; /* of the first */
 };
 
 /* ERR_CONFIG: none, too many, another length, or two with one id. */

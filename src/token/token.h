@@ -75,6 +75,13 @@ MUST_CHECK enum err token_issue(struct tokens *t, const struct token_claims *cla
 MUST_CHECK enum err token_verify(struct tokens *t, struct span token, int64_t now_ms,
                                  struct arena *a, struct token_claims *ret_claims);
 
+/* ---- names that no user has ---- */
+/* HMAC-SHA-256 under HKDF(the first master key, "names"), cut: the same in every process with that
+ * key, and who reads the database does not learn what strangers typed. */
+#define TOKEN_NAME_HASH_BYTES 16
+MUST_CHECK enum err token_name_hash(const struct tokens *t, struct span name,
+                                    uint8_t ret_hash[static TOKEN_NAME_HASH_BYTES]);
+
 /* ---- refresh tokens: version, master-key id, session id, counter, MAC (DESIGN 4) ---- */
 struct token_refresh {
     struct uuid session_id;

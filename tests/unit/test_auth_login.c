@@ -1,6 +1,7 @@
 /* Logins: who is let in, who is not, and that nobody can tell why. */
-#include "context.h"
 #include "test_auth_world.h"
+
+#include <stdatomic.h>
 
 struct answer {
     enum err err;
@@ -169,30 +170,97 @@ TEST(the_owner_gets_in_when_the_longest_wait_is_over_and_starts_anew)
     }
 }
 
-/* Four more logins are under way: so many failures more are let pass, of strangers as well. */
-TEST(logins_of_one_account_at_the_same_time_are_no_guesses_until_they_fail)
+/* ---- many at once ---- */
+#define LOGIN_ATTEMPTS 3 /* of the world's doors */
+#define CROWD          24
+
+struct crowd {
+    struct door *doors[2];
+    const char *name;
+    const char *password; /* NULL: each has one of its own */
+    pthread_barrier_t start;
+    atomic_int next, outcomes[ERR_COUNT];
+};
+
+static void *log_in_with_the_crowd(void *argument)
+{
+    struct crowd *c = argument;
+    int index = atomic_fetch_add(&c->next, 1);
+    char own[32];
+    (void)snprintf(own, sizeof(own), "wrong password %d", index);
+    (void)pthread_barrier_wait(&c->start);
+    struct request r;
+    request_start(&r);
+    enum err e =
+        try_login(c->doors[index % 2], &r, c->name, c->password != NULL ? c->password : own);
+    request_auto(&r);
+    atomic_fetch_add(&c->outcomes[e], 1);
+    return NULL;
+}
+
+/* CROWD logins at once, by turns through both doors; gives how many had this answer. */
+static int crowd(struct door *a, struct door *b, const char *name, const char *password,
+                 enum err answer)
+{
+    pthread_t threads[CROWD];
+    struct crowd c = { .doors = { a, b }, .name = name, .password = password };
+    CHECK(pthread_barrier_init(&c.start, NULL, CROWD) == 0);
+    for (size_t i = 0; i < CROWD; i++) {
+        CHECK(pthread_create(&threads[i], NULL, log_in_with_the_crowd, &c) == 0);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    (void)pthread_barrier_destroy(&c.start);
+    CHECK_INT(c.outcomes[ERR_OK] + c.outcomes[ERR_BAD_CREDENTIALS] +
+                  c.outcomes[ERR_TOO_MANY_ATTEMPTS],
+              CROWD);
+    return c.outcomes[answer];
+}
+
+TEST(guesses_at_the_same_time_in_two_processes_get_no_more_tries_than_one_after_the_other)
+{
+    static const char *const names[] = { "ann", "nobody", "nobody@example.org" };
+    static const char *const passwords[] = { NULL, "wrong password" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (size_t k = 0; k < sizeof(passwords) / sizeof(passwords[0]); k++) {
+            WORLD(w, d);
+            DOOR(other);
+            door_open(&w, &other);
+            REQUEST(r);
+            (void)register_user(&d, &r, "ann");
+            CHECK_INT(crowd(&d, &other, names[i], passwords[k], ERR_BAD_CREDENTIALS),
+                      LOGIN_ATTEMPTS + 1);
+            CHECK_INT(crowd(&d, &other, names[i], passwords[k], ERR_BAD_CREDENTIALS), 0);
+            pass_ms(&w, 1000);
+            CHECK_INT(crowd(&d, &other, names[i], passwords[k], ERR_BAD_CREDENTIALS), 1);
+        }
+    }
+}
+
+TEST(a_client_that_logs_in_many_times_at_once_is_no_guesser)
 {
     WORLD(w, d);
     REQUEST(r);
-    struct auth_user user = register_user(&d, &r, "ann");
-    struct span id = { (const char *)user.id.bytes, UUID_BYTES };
-    for (int i = 0; i < 4; i++) {
-        throttle_enter(d.auth->throttle, id);
-        throttle_enter(d.auth->throttle, SPAN("bob"));
-    }
-    for (int i = 0; i < 8; i++) {
+    (void)register_user(&d, &r, "ann");
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT(crowd(&d, &d, "ann", PASSWORD, ERR_OK), CROWD);
         CHECK_ERR(answer_to(&d, "ann", "wrong password").err, ERR_BAD_CREDENTIALS);
-        CHECK_ERR(answer_to(&d, "bob", "wrong password").err, ERR_BAD_CREDENTIALS);
+    }
+}
+
+TEST(a_waiting_account_is_not_opened_by_a_crowd_with_the_right_password)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    (void)register_user(&d, &r, "ann");
+    for (int i = 0; i <= LOGIN_ATTEMPTS; i++) {
+        CHECK_ERR(answer_to(&d, "ann", "wrong password").err, ERR_BAD_CREDENTIALS);
     }
     CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_TOO_MANY_ATTEMPTS);
-    CHECK_ERR(answer_to(&d, "bob", PASSWORD).err, ERR_TOO_MANY_ATTEMPTS);
-    for (int i = 0; i < 4; i++) {
-        throttle_leave(d.auth->throttle, id);
-        throttle_leave(d.auth->throttle, SPAN("bob"));
-    }
-    pass_ms(&w, 1000); /* alone again, all the failures count: the wait is not the first one */
-    CHECK_ERR(answer_to(&d, "ann", "wrong password").err, ERR_BAD_CREDENTIALS);
-    CHECK_INT(answer_to(&d, "ann", PASSWORD).retry_after_s, 32);
+    CHECK_INT(crowd(&d, &d, "ann", PASSWORD, ERR_TOO_MANY_ATTEMPTS), CROWD);
+    pass_ms(&w, 1000);
+    CHECK_INT(crowd(&d, &d, "ann", PASSWORD, ERR_OK), CROWD);
 }
 
 TEST(a_counter_is_shared_by_processes_and_outlives_them)
@@ -206,6 +274,35 @@ TEST(a_counter_is_shared_by_processes_and_outlives_them)
         CHECK_ERR(answer_to(&other, "ann", "wrong password").err, ERR_BAD_CREDENTIALS);
     }
     CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_TOO_MANY_ATTEMPTS);
+}
+
+TEST(a_strangers_counter_is_shared_by_processes_and_outlives_them)
+{
+    WORLD(w, d);
+    for (int i = 0; i < 4; i++) {
+        DOOR(other);
+        door_open(&w, &other);
+        CHECK_ERR(answer_to(&other, i % 2 == 0 ? "nobody" : "NoBody", "wrong password").err,
+                  ERR_BAD_CREDENTIALS);
+    }
+    CHECK_ERR(answer_to(&d, "nobody", PASSWORD).err, ERR_TOO_MANY_ATTEMPTS);
+}
+
+/* Else one would tell: of an account both are free, of a stranger the one is used up. */
+TEST(a_username_and_an_email_of_the_same_letters_are_counted_apart)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_login_input in = { .username = SPAN("nobody"), .password = SPAN("x") };
+    struct auth_user user;
+    struct auth_tokens tokens;
+    bool known;
+    for (int i = 0; i <= LOGIN_ATTEMPTS; i++) {
+        CHECK_ERR(auth_login(d.auth, &r.call, &in, &user, &tokens, &known), ERR_BAD_CREDENTIALS);
+    }
+    CHECK_ERR(auth_login(d.auth, &r.call, &in, &user, &tokens, &known), ERR_TOO_MANY_ATTEMPTS);
+    in = (struct auth_login_input){ .email = SPAN("nobody"), .password = SPAN("x") };
+    CHECK_ERR(auth_login(d.auth, &r.call, &in, &user, &tokens, &known), ERR_BAD_CREDENTIALS);
 }
 
 static void add_with_hash(struct door *d, const char *name, struct span hash)
@@ -333,8 +430,13 @@ int main(void)
         cmocka_unit_test(a_disabled_account_answers_as_a_stranger_even_to_the_right_password),
         cmocka_unit_test(all_spellings_of_one_account_share_one_counter),
         cmocka_unit_test(the_owner_gets_in_when_the_longest_wait_is_over_and_starts_anew),
-        cmocka_unit_test(logins_of_one_account_at_the_same_time_are_no_guesses_until_they_fail),
+        cmocka_unit_test(
+            guesses_at_the_same_time_in_two_processes_get_no_more_tries_than_one_after_the_other),
+        cmocka_unit_test(a_client_that_logs_in_many_times_at_once_is_no_guesser),
+        cmocka_unit_test(a_waiting_account_is_not_opened_by_a_crowd_with_the_right_password),
         cmocka_unit_test(a_counter_is_shared_by_processes_and_outlives_them),
+        cmocka_unit_test(a_strangers_counter_is_shared_by_processes_and_outlives_them),
+        cmocka_unit_test(a_username_and_an_email_of_the_same_letters_are_counted_apart),
         cmocka_unit_test(a_hostile_stored_hash_fails_for_its_own_user_only),
         cmocka_unit_test(the_stored_hash_of_a_disabled_account_is_not_tried),
         cmocka_unit_test(a_login_brings_a_hash_of_another_cost_to_the_configured_one),

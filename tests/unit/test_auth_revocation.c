@@ -1,7 +1,6 @@
 /* The table of what has ended, the counters of strangers, and the hash below both. */
 #include "check.h"
 #include "revocation.h"
-#include "throttle.h"
 
 #include <pthread.h>
 
@@ -215,40 +214,6 @@ TEST(what_ends_meanwhile_is_not_taken_for_what_was_asked_after)
     }
 }
 
-/* ---- strangers ---- */
-
-TEST(names_are_counted_apart_and_waits_double_up_to_the_longest)
-{
-    static const int64_t waits[] = { 1000, 2000, 4000, 5000, 5000 };
-    struct throttle *t = NULL;
-    struct throttle_rule rule = { .free_attempts = 2, .max_wait_ms = 5000, .now_ms = 1000 };
-    int64_t wait = 0;
-    CHECK_ERR(throttle_new(&t), ERR_OK);
-    CHECK_ERR(throttle_attempt(t, SPAN("ann"), &rule, &wait), ERR_OK);
-    CHECK_ERR(throttle_attempt(t, SPAN("ann"), &rule, &wait), ERR_OK);
-    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-        CHECK_ERR(throttle_attempt(t, SPAN("ann"), &rule, &wait), ERR_OK);
-        CHECK_ERR(throttle_attempt(t, SPAN("ann"), &rule, &wait), ERR_TOO_MANY_ATTEMPTS);
-        CHECK_INT(wait, waits[i]);
-        rule.now_ms += waits[i];
-    }
-    CHECK_ERR(throttle_attempt(t, SPAN("bob"), &rule, &wait), ERR_OK);
-    throttle_free(t);
-}
-
-TEST(a_flood_of_names_stays_within_the_table)
-{
-    struct throttle *t = NULL;
-    struct throttle_rule rule = { .free_attempts = 1, .max_wait_ms = 5000, .now_ms = 1000 };
-    int64_t wait = 0;
-    CHECK_ERR(throttle_new(&t), ERR_OK);
-    for (uint64_t i = 0; i < THROTTLE_ENTRIES * 3; i++) {
-        struct span name = { (const char *)&i, sizeof(i) };
-        CHECK_ERR(throttle_attempt(t, name, &rule, &wait), ERR_OK);
-    }
-    throttle_free(t);
-}
-
 /* The first outputs of the authors' own test: key 00..0f, data of length n is 00..n-1. */
 TEST(siphash_is_siphash)
 {
@@ -278,7 +243,5 @@ int main(void)
               cmocka_unit_test(thousands_are_held_and_forgotten_at_their_time_only),
               cmocka_unit_test(what_ends_meanwhile_is_not_taken_for_what_was_asked_after),
               cmocka_unit_test(readers_see_every_ending_while_tables_grow_are_raised_and_replaced),
-              cmocka_unit_test(names_are_counted_apart_and_waits_double_up_to_the_longest),
-              cmocka_unit_test(a_flood_of_names_stays_within_the_table),
               cmocka_unit_test(siphash_is_siphash));
 }
