@@ -147,6 +147,7 @@ static enum err open_auth(struct app *app, unsigned loops)
         .clock = &app->clock,
         .loops = loops,
         .has_ring = parts_has_ring(c),
+        .token_cache_bytes = (size_t)c->token_cache_bytes,
         .password_min_length = (size_t)c->password_min_length,
         .max_sessions_per_user = (size_t)c->max_sessions,
         .access_expiry_s = c->jwt_expiry,

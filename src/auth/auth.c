@@ -19,6 +19,7 @@ static enum err open_parts(struct auth *au)
 {
     TRY(secret_random(au->fingerprint_key, sizeof(au->fingerprint_key)));
     TRY(flights_new(&au->flights));
+    TRY(caches_open(au));
     return revocations_new(au->options.loops, &au->revocations);
 }
 
@@ -44,6 +45,7 @@ void auth_close(struct auth *au)
         return;
     }
     revocations_free(au->revocations);
+    caches_close(au);
     flights_free(au->flights);
     free(au);
 }
@@ -52,27 +54,6 @@ enum err auth_prepare(struct auth *au)
 {
     TRY(keyring_prepare(au));
     return follow_revocations(au);
-}
-
-enum err auth_verify(struct auth *au, unsigned loop, struct span token, struct arena *a,
-                     struct auth_caller *ret_caller)
-{
-    struct token_claims claims = { 0 };
-    TRY(token_verify(au->options.tokens, token, auth_now_ms(au), a, &claims));
-    struct revocation_subject subject = { .session_id = claims.session_id,
-                                          .user_id = claims.user_id,
-                                          .epoch = claims.epoch };
-    enum err refused = revocations_refuse(au->revocations, loop, &subject);
-    if (refused != ERR_OK && refused != ERR_TOKEN_REVOKED) {
-        return refused;
-    }
-    *ret_caller = (struct auth_caller){ .user_id = claims.user_id,
-                                        .session_id = claims.session_id,
-                                        .epoch = claims.epoch,
-                                        .auth_time_s = claims.auth_time_s,
-                                        .username = claims.username,
-                                        .roles = claims.roles };
-    return refused;
 }
 
 struct auth_health auth_health(const struct auth *au)

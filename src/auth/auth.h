@@ -24,6 +24,7 @@ struct auth_options {
     const struct clock *clock;
     unsigned loops; /* threads that call auth_verify, by index */
     bool has_ring;  /* false with HS256 */
+    size_t token_cache_bytes; /* all loops together; 0: none */
     size_t password_min_length, max_sessions_per_user;
     int64_t access_expiry_s, leeway_s, refresh_expiry_s, session_max_age_s, refresh_grace_s;
     int64_t login_attempts, login_max_wait_s;

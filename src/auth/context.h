@@ -19,6 +19,7 @@
 struct auth {
     struct auth_options options;     /* fixed */
     struct revocations *revocations; /* any thread, see there */
+    struct token_cache **caches;     /* fixed; each its loop's */
     struct flights *flights;         /* any thread, see there */
     _Atomic int64_t heartbeat_us;    /* monotonic start of the last good one; 0: never */
     _Atomic int64_t followed_us;     /* likewise */
@@ -38,5 +39,9 @@ int64_t auth_revocation_end_ms(const struct auth *au);
 MUST_CHECK enum err keyring_prepare(struct auth *au);
 /* Publishes the stored keys if they are others than the published ones. Upkeep thread. */
 MUST_CHECK enum err keyring_follow(struct auth *au);
+
+/* ---- verify.c: a cache of verified tokens for each loop ---- */
+MUST_CHECK enum err caches_open(struct auth *au);
+void caches_close(struct auth *au); /* also after caches_open() failed */
 
 #endif

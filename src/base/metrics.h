@@ -32,6 +32,10 @@
     X(STORE_BATCH, HISTOGRAM, "doorward_store_batch_writes", "", "", "Writes in one commit.")      \
     X(HASHES, COUNTER, "doorward_password_hashes_total", "", "", "Password hashes computed.")      \
     X(HASH_SECONDS, HISTOGRAM, "doorward_password_hash_seconds", "", "", "Time of one hash.")      \
+    X(TOKEN_CHECKS, COUNTER, "doorward_token_checks_total", "outcome",                             \
+      "good,invalid,expired,revoked,unavailable", "Access tokens judged, by outcome.")             \
+    X(TOKEN_CACHE, COUNTER, "doorward_token_cache_total", "outcome", "hit,miss",                   \
+      "Access tokens looked for among those verified before.")                                     \
     X(REVOCATION_LAG, GAUGE, "doorward_revocation_lag_ms", "", "",                                 \
       "Milliseconds since the revocations were last read from the store.")                         \
     X(REVOCATIONS, GAUGE, "doorward_revocations", "", "", "Revocations held in memory.")

@@ -75,6 +75,19 @@ MUST_CHECK enum err token_issue(struct tokens *t, const struct token_claims *cla
 MUST_CHECK enum err token_verify(struct tokens *t, struct span token, int64_t now_ms,
                                  struct arena *a, struct token_claims *ret_claims);
 
+/* ---- verified tokens, remembered: one cache a thread, never shared, closed before t ---- */
+/* With fewer bytes than this nothing is remembered. All of `bytes` is taken now, and costs nothing
+ * until it is used. */
+#define TOKEN_CACHE_MIN_BYTES (64 * 1024)
+struct token_cache;
+MUST_CHECK enum err token_cache_new(struct tokens *t, size_t bytes, struct token_cache **ret_cache);
+void token_cache_free(struct token_cache *c); /* NULL is fine */
+AUTO_DEFINE(token_cache, struct token_cache, token_cache_free);
+/* token_verify(), and the same answer in every case: only good tokens are remembered, and of those
+ * the times and the key are judged again. Takes no memory but the arena's for one it remembers. */
+MUST_CHECK enum err token_cache_verify(struct token_cache *c, struct span token, int64_t now_ms,
+                                       struct arena *a, struct token_claims *ret_claims);
+
 /* ---- names that no user has ---- */
 /* HMAC-SHA-256 under HKDF(the first master key, "names"), cut: the same in every process with that
  * key, and who reads the database does not learn what strangers typed. */

@@ -1,10 +1,11 @@
 /* verify.c - access tokens are judged here.
  *
- *   length, three segments -> header -> key by kid -> signature (libjwt) -> claims -> expiry
+ *   length, three segments -> header -> key by kid -> signature (libjwt) -> claims -> times ->
+ * cache found in the cache ------------------> key still there? -------------------> times
  *
  * libjwt judges the signature and nothing else. What it would let pass (doubled members, stray
  * base64 bits, unknown header members, claims that are not there) is refused by our own parsing. */
-#include "ring.h"
+#include "cache.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -65,21 +66,22 @@ static bool is_text(const json_t *object, const char *name, const char *expected
 /* ---- header ---- */
 
 /* alg, typ and kid, and nothing else: no jwk, jku, x5c, crit, b64 or zip is even looked at. */
-static const struct ring_key *key_for(const struct tokens *t, const json_t *header, int64_t now_ms)
+static const struct ring_key *key_for(const struct tokens *t, const struct ring *r,
+                                      const json_t *header, int64_t now_ms)
 {
     if (json_object_size(header) != 3 || !is_text(header, "typ", t->type)) {
         return NULL;
     }
-    const struct ring_key *k = ring_find(ring_current(t), text_member(header, "kid"), now_ms);
+    const struct ring_key *k = ring_find(r, text_member(header, "kid"), now_ms);
     return k != NULL && is_text(header, "alg", k->kind->algorithm) ? k : NULL;
 }
 
-static enum err choose_key(const struct tokens *t, struct span segment, int64_t now_ms,
-                           const struct ring_key **ret_key)
+static enum err choose_key(const struct tokens *t, const struct ring *r, struct span segment,
+                           int64_t now_ms, const struct ring_key **ret_key)
 {
     json_t *header = NULL;
     TRY(load_object(segment, HEADER_MAX, &header));
-    *ret_key = key_for(t, header, now_ms);
+    *ret_key = key_for(t, r, header, now_ms);
     json_decref(header);
     return *ret_key != NULL ? ERR_OK : ERR_INVALID_TOKEN;
 }
@@ -156,14 +158,12 @@ static bool has_our_form(const struct tokens *t, const json_t *payload)
 
 /* A token lives no longer than the configured expiry: that is how long revocations are kept, so one
  * that outlived them would come back to life. */
-static bool read_times(const struct tokens *t, const json_t *payload, int64_t now_s,
-                       struct token_claims *c)
+static bool read_times(const struct tokens *t, const json_t *payload, struct token_claims *c)
 {
     return seconds_member(payload, "iat", &c->issued_at_s) &&
            seconds_member(payload, "exp", &c->expires_at_s) &&
            seconds_member(payload, "auth_time", &c->auth_time_s) &&
-           c->expires_at_s > c->issued_at_s && c->expires_at_s - c->issued_at_s <= t->expiry_s &&
-           c->issued_at_s <= now_s + t->leeway_s;
+           c->expires_at_s > c->issued_at_s && c->expires_at_s - c->issued_at_s <= t->expiry_s;
 }
 
 static bool read_ids(const json_t *payload, struct token_claims *c)
@@ -225,38 +225,128 @@ static enum err read_roles(const json_t *payload, struct arena *a, struct token_
     return ERR_OK;
 }
 
-static enum err read_claims(const struct tokens *t, const json_t *payload, int64_t now_ms,
-                            struct arena *a, struct token_claims *c)
+static enum err read_claims(const struct tokens *t, const json_t *payload, struct arena *a,
+                            struct token_claims *c)
 {
-    int64_t now_s = now_ms / 1000;
-    if (!has_our_form(t, payload) || !read_times(t, payload, now_s, c) || !read_ids(payload, c)) {
+    if (!has_our_form(t, payload) || !read_times(t, payload, c) || !read_ids(payload, c)) {
         return ERR_INVALID_TOKEN;
     }
     TRY(read_username(payload, a, c));
-    TRY(read_roles(payload, a, c));
-    /* Last: only a token that is right in every other way is told that its time is over. */
+    return read_roles(payload, a, c);
+}
+
+/* Last: only a token that is right in every other way is told that its time is over. */
+static enum err judge_times(const struct tokens *t, const struct token_claims *c, int64_t now_ms)
+{
+    int64_t now_s = now_ms / 1000;
+    if (c->issued_at_s > now_s + t->leeway_s) {
+        return ERR_INVALID_TOKEN;
+    }
     return now_s >= c->expires_at_s + t->leeway_s ? ERR_TOKEN_EXPIRED : ERR_OK;
+}
+
+/* ---- the whole ---- */
+
+static enum err verify(const struct tokens *t, const struct ring *r, struct span token,
+                       int64_t now_ms, struct arena *a, const struct ring_key **ret_key,
+                       struct token_claims *ret_claims)
+{
+    struct parts parts;
+    json_t *payload = NULL;
+    if (!split(token, &parts)) {
+        return ERR_INVALID_TOKEN;
+    }
+    TRY(choose_key(t, r, parts.header, now_ms, ret_key));
+    TRY(check_signature(token, parts.signature, *ret_key));
+    TRY(load_object(parts.payload, PAYLOAD_MAX, &payload));
+    enum err read = read_claims(t, payload, a, ret_claims);
+    json_decref(payload);
+    TRY(read);
+    return judge_times(t, ret_claims, now_ms);
 }
 
 enum err token_verify(struct tokens *t, struct span token, int64_t now_ms, struct arena *a,
                       struct token_claims *ret_claims)
 {
-    struct parts parts;
-    const struct ring_key *k = NULL;
-    json_t *payload = NULL;
+    const struct ring *r = ring_current(t);
+    const struct ring_key *key = NULL;
     struct token_claims claims = { 0 };
-    if (!token_ring_ready(t)) {
+    if (!r->ready) {
         return ERR_UNAVAILABLE;
     }
-    if (!split(token, &parts)) {
+    TRY(verify(t, r, token, now_ms, a, &key, &claims));
+    *ret_claims = claims;
+    return ERR_OK;
+}
+
+/* ---- with a cache ---- */
+
+/* A retired key is gone from the ring; one that is there under the same kid is the same key, since
+ * the kid is its thumbprint, but it may have become another algorithm's. */
+static bool has_key(const struct ring *r, struct cached *e, int64_t now_ms)
+{
+    bool expired = e->key->expires_at != 0 && now_ms >= e->key->expires_at;
+    if (e->ring == r) {
+        return !expired;
+    }
+    const struct ring_key *key = ring_find(r, span_of(e->key->kid), now_ms);
+    if (key == NULL || key->kind != e->key->kind) {
+        return false;
+    }
+    e->ring = r;
+    e->key = key;
+    return true;
+}
+
+static enum err copy_texts(struct arena *a, struct token_claims *c)
+{
+    if (c->username.data != NULL) {
+        TRY(arena_copy(a, c->username, &c->username));
+    }
+    return arena_copy(a, c->roles, &c->roles);
+}
+
+/* What token_verify() would say. Nothing is parsed. */
+static enum err judge_cached(const struct tokens *t, const struct ring *r, struct cached *e,
+                             int64_t now_ms, struct token_claims *ret_claims)
+{
+    if (!has_key(r, e, now_ms)) {
         return ERR_INVALID_TOKEN;
     }
-    TRY(choose_key(t, parts.header, now_ms, &k));
-    TRY(check_signature(token, parts.signature, k));
-    TRY(load_object(parts.payload, PAYLOAD_MAX, &payload));
-    enum err read = read_claims(t, payload, now_ms, a, &claims);
-    json_decref(payload);
-    TRY(read);
+    *ret_claims = cached_claims(e);
+    TRY(judge_times(t, ret_claims, now_ms));
+    e->used = true;
+    return ERR_OK;
+}
+
+/* The snapshot that judged is the one that is noted: a key that is retired meanwhile is missing
+ * from the next one. */
+static enum err verify_and_keep(struct token_cache *c, const struct ring *r, struct span token,
+                                int64_t now_ms, struct arena *a, struct token_claims *ret_claims)
+{
+    const struct ring_key *key = NULL;
+    TRY(verify(cache_tokens(c), r, token, now_ms, a, &key, ret_claims));
+    cache_add(c, token, r, key, ret_claims);
+    return ERR_OK;
+}
+
+enum err token_cache_verify(struct token_cache *c, struct span token, int64_t now_ms,
+                            struct arena *a, struct token_claims *ret_claims)
+{
+    enum { HIT, MISS }; /* the label values of METRIC_TOKEN_CACHE */
+    const struct ring *r = ring_current(cache_tokens(c));
+    struct token_claims claims = { 0 };
+    if (!r->ready) {
+        return ERR_UNAVAILABLE;
+    }
+    struct cached *e = cache_find(c, token);
+    metrics_add(METRIC_TOKEN_CACHE, e != NULL ? HIT : MISS, 1);
+    if (e == NULL) {
+        TRY(verify_and_keep(c, r, token, now_ms, a, &claims));
+    } else {
+        TRY(judge_cached(cache_tokens(c), r, e, now_ms, &claims));
+        TRY(copy_texts(a, &claims));
+    }
     *ret_claims = claims;
     return ERR_OK;
 }
