@@ -158,6 +158,8 @@ static enum err open_auth(struct app *app, unsigned loops)
         .login_attempts = c->login_attempts,
         .login_max_wait_s = c->login_max_wait,
         .revocation_max_lag_s = c->revocation_max_lag,
+        .key_rotation_s = c->key_rotation,
+        .jwks_max_age_s = c->jwks_max_age,
     };
     return auth_open(&options, &app->auth);
 }

@@ -248,8 +248,10 @@ static enum err prepare_auth(struct serve *s)
     INVARIANT(s->app != NULL);
     enum err e = auth_prepare(s->app->auth);
     if (e == ERR_CONFIG) {
-        s->why = SPAN("MASTER_KEY: does not open the signing keys in the store; bring back the key "
-                      "that made them (" FILES_MASTER ")");
+        TRY(arena_printf(s->arena, &s->why,
+                         "MASTER_KEY: does not open the signing keys in the store: %s; bring that "
+                         "one back (" FILES_MASTER "?), behind the first with a comma between",
+                         auth_problem(s->app->auth)));
     } else if (e == ERR_UNAVAILABLE) {
         s->why = SPAN("DB_URI: the store cannot be written; see that its disk has room and that no "
                       "other program holds it");

@@ -1,4 +1,5 @@
 #include "follow.h"
+#include "keyring.h"
 #include "session.h"
 #include <stdlib.h>
 
@@ -17,7 +18,6 @@ int64_t auth_revocation_end_ms(const struct auth *au)
 
 static enum err open_parts(struct auth *au)
 {
-    TRY(secret_random(au->fingerprint_key, sizeof(au->fingerprint_key)));
     TRY(flights_new(&au->flights));
     TRY(caches_open(au));
     return revocations_new(au->options.loops, &au->revocations);
@@ -56,6 +56,11 @@ enum err auth_prepare(struct auth *au)
     return follow_revocations(au);
 }
 
+const char *auth_problem(const struct auth *au)
+{
+    return au->problem;
+}
+
 struct auth_health auth_health(const struct auth *au)
 {
     int64_t heartbeat_us = atomic_load(&au->heartbeat_us);
@@ -63,7 +68,7 @@ struct auth_health auth_health(const struct auth *au)
     bool followed = atomic_load(&au->followed_us) != 0;
     return (struct auth_health){
         .store_ok = heartbeat_us != 0 && clock_monotonic_us() - heartbeat_us < HEARTBEAT_MAX_US,
-        .keys_ok = token_ring_ready(au->options.tokens),
+        .keys_ok = token_ring_ready(au->options.tokens) && !atomic_load(&au->keys_unreadable),
         .revocations_ok = followed && lag_ms <= au->options.revocation_max_lag_s * SECOND_MS,
         .revocation_lag_ms = lag_ms,
     };

@@ -24,21 +24,13 @@ struct auth {
     _Atomic int64_t heartbeat_us;    /* monotonic start of the last good one; 0: never */
     _Atomic int64_t followed_us;     /* likewise */
     int64_t sequence;                /* upkeep thread: the last revocation that was taken over */
-    int64_t keys_listed_us;          /* upkeep thread */
-    uint64_t keys_fingerprint;       /* upkeep thread: of the published list */
-    uint8_t fingerprint_key[UUID_BYTES]; /* fixed */
+    atomic_bool keys_unreadable;     /* the stored ring is not the published one */
+    char problem[256];               /* whoever got ERR_CONFIG from the ring */
 };
 
 int64_t auth_now_ms(const struct auth *au);
 /* When a revocation that is made now may be forgotten. */
 int64_t auth_revocation_end_ms(const struct auth *au);
-
-/* ---- keyring.c: the store's keys and the ring of `token` ---- */
-/* Publishes the stored keys, after making the first one where none signs. ERR_CONFIG: the master
- * key does not open them; the store is as it was. */
-MUST_CHECK enum err keyring_prepare(struct auth *au);
-/* Publishes the stored keys if they are others than the published ones. Upkeep thread. */
-MUST_CHECK enum err keyring_follow(struct auth *au);
 
 /* ---- verify.c: a cache of verified tokens for each loop ---- */
 MUST_CHECK enum err caches_open(struct auth *au);

@@ -1,4 +1,5 @@
 #include "follow.h"
+#include "keyring.h"
 
 #define FOLLOW_PAGE        512 /* revocations */
 #define FOLLOW_ARENA_BYTES (1024 * 1024)
@@ -68,7 +69,8 @@ enum err auth_tend(struct auth *au)
     TRY(store_heartbeat(au->options.store));
     atomic_store(&au->heartbeat_us, start_us);
     TRY(revocations_forget(au->revocations, auth_now_ms(au)));
-    return sweep(au);
+    TRY(sweep(au));
+    return keyring_tend(au);
 }
 
 enum err auth_follow(struct auth *au)

@@ -1,114 +1,374 @@
-#include "context.h"
+#include "keyring.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define KEYRING_ARENA_BYTES (1024 * 1024)
-#define KEYRING_LOOK_US     INT64_C(5000000) /* a new key is published for minutes before it signs */
+/* Rotations wait, and by hand are refused, while there are more; a retirement always gets its
+ * successor. */
+#define KEYS_FULL (STORE_MAX_KEYS - 100)
+/* What has ended is deleted a while later, but for the newest: after a time with a wrong clock they
+ * are still there. */
+#define KEYS_KEPT      16
+#define DELETE_AFTER_S INT64_C(3600)
+#define INSTANT_MAX_MS INT64_C(253402300799999) /* the end of year 9999 */
 
-/* The stored keys that may still verify something. */
-static enum err read_keys(struct auth *au, struct arena *a, struct token_key **ret_keys,
-                          size_t *ret_count)
+/* ---- what follows from the times ---- */
+
+static int by_age(const void *a, const void *b)
+{
+    const struct store_key *x = &((const struct keyring_key *)a)->record;
+    const struct store_key *y = &((const struct keyring_key *)b)->record;
+    if (x->generation != y->generation) {
+        return x->generation < y->generation ? -1 : 1;
+    }
+    if (x->active_at != y->active_at) {
+        return x->active_at < y->active_at ? -1 : 1;
+    }
+    size_t shorter = x->kid.length < y->kid.length ? x->kid.length : y->kid.length;
+    int order = memcmp(x->kid.data, y->kid.data, shorter);
+    return order != 0 ? order : (x->kid.length > y->kid.length) - (x->kid.length < y->kid.length);
+}
+
+static bool is_retired(const struct keyring_key *k)
+{
+    return k->record.retired_at != 0;
+}
+
+/* One that was retired before its time came has never signed. */
+static bool takes_part(const struct keyring_key *k)
+{
+    return !is_retired(k) || k->record.retired_at >= k->record.active_at;
+}
+
+/* From the latest to the first: what comes after a key decides until when it verifies. */
+static void derive_limits(const struct auth *au, struct keyring *ring)
+{
+    int64_t after_ms = (au->options.access_expiry_s + au->options.leeway_s) * SECOND_MS;
+    int64_t next_active_at = 0; /* the earliest of the later ones; 0: there is none */
+    bool later_was_retired = false;
+    for (size_t i = ring->count; i-- > 0;) {
+        struct keyring_key *k = &ring->keys[i];
+        k->ends_at = next_active_at == 0 ? 0 : next_active_at + after_ms;
+        k->may_sign = !is_retired(k) && !later_was_retired;
+        if (takes_part(k)) {
+            later_was_retired = later_was_retired || is_retired(k);
+            if (next_active_at == 0 || k->record.active_at < next_active_at) {
+                next_active_at = k->record.active_at;
+            }
+        }
+    }
+}
+
+/* The rule of ring_signer() in `token`. */
+static const struct keyring_key *find_signer(const struct keyring *ring, int64_t now_ms)
+{
+    const struct keyring_key *first = NULL;
+    for (size_t i = ring->count; i-- > 0;) {
+        const struct keyring_key *k = &ring->keys[i];
+        if (k->may_sign && k->record.active_at <= now_ms) {
+            return k;
+        }
+        first = k->may_sign ? k : first;
+    }
+    return first;
+}
+
+static void derive_states(struct keyring *ring, int64_t now_ms)
+{
+    const struct keyring_key *signer = find_signer(ring, now_ms);
+    for (size_t i = 0; i < ring->count; i++) {
+        struct keyring_key *k = &ring->keys[i];
+        if (is_retired(k)) {
+            k->state = AUTH_KEY_RETIRED;
+        } else if (k == signer) {
+            k->state = AUTH_KEY_SIGNING;
+        } else if (k->ends_at != 0 && k->ends_at <= now_ms) {
+            k->state = AUTH_KEY_ENDED;
+        } else {
+            k->state = signer != NULL && k > signer ? AUTH_KEY_PENDING : AUTH_KEY_VERIFYING;
+        }
+    }
+}
+
+/* What is computed with them must not overflow, whoever wrote the record. */
+static bool is_instant(int64_t ms)
+{
+    return ms >= 0 && ms <= INSTANT_MAX_MS;
+}
+
+enum err keyring_read(struct auth *au, struct arena *a, struct keyring *ret_ring)
 {
     struct store_key *stored = NULL;
+    struct keyring ring = { 0 };
+    TRY(store_key_list(au->options.store, a, &stored, &ring.count));
+    ring.keys = ARENA_ARRAY(a, struct keyring_key, ring.count + 1);
+    if (ring.keys == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < ring.count; i++) {
+        if (!is_instant(stored[i].active_at) || !is_instant(stored[i].retired_at)) {
+            return ERR_INTERNAL;
+        }
+        ring.keys[i].record = stored[i];
+    }
+    qsort(ring.keys, ring.count, sizeof(ring.keys[0]), by_age);
+    derive_limits(au, &ring);
+    derive_states(&ring, auth_now_ms(au));
+    *ret_ring = ring;
+    return ERR_OK;
+}
+
+const struct keyring_key *keyring_find(const struct keyring *ring, struct span kid)
+{
+    for (size_t i = 0; i < ring->count; i++) {
+        if (span_equal(ring->keys[i].record.kid, kid)) {
+            return &ring->keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* An earlier one cannot take over again once a later one has signed. */
+bool keyring_can_sign_without(const struct keyring *ring, struct span kid)
+{
+    for (size_t i = ring->count; i-- > 0;) {
+        const struct keyring_key *k = &ring->keys[i];
+        if (!span_equal(k->record.kid, kid)) {
+            if (k->may_sign) {
+                return true;
+            }
+        } else if (k->state == AUTH_KEY_SIGNING || k->state == AUTH_KEY_VERIFYING) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* ---- publishing ---- */
+
+static bool is_published(const struct keyring_key *k)
+{
+    return k->state != AUTH_KEY_RETIRED && k->state != AUTH_KEY_ENDED;
+}
+
+static void note_problem(struct auth *au, const struct keyring *ring)
+{
+    char id[TOKEN_MASTER_ID_LENGTH + 1];
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct keyring_key *k = &ring->keys[i];
+        if (is_published(k) &&
+            !token_wrapped_by(au->options.tokens, k->record.wrapped_private, id)) {
+            (void)snprintf(au->problem, sizeof(au->problem),
+                           "the signing key %.*s in the store is wrapped with the master key %s, "
+                           "which is not among those given (the first is %.*s)",
+                           SPAN_FMT(k->record.kid), id[0] != '\0' ? id : "of another program",
+                           SPAN_FMT(token_master_id(au->options.tokens)));
+            return;
+        }
+    }
+    (void)snprintf(au->problem, sizeof(au->problem),
+                   "a signing key in the store was changed by another program and does not open");
+}
+
+static enum err publish(struct auth *au, struct arena *a, const struct keyring *ring)
+{
     size_t count = 0;
-    size_t kept = 0;
-    TRY(store_key_list(au->options.store, a, &stored, &count));
-    struct token_key *keys = ARENA_ARRAY(a, struct token_key, count + 1);
+    struct token_key *keys = ARENA_ARRAY(a, struct token_key, ring->count + 1);
     if (keys == NULL) {
         return ERR_NOMEM;
     }
-    for (size_t i = 0; i < count; i++) {
-        const struct store_key *k = &stored[i];
-        if (k->expires_at == 0 || k->expires_at > auth_now_ms(au)) {
-            keys[kept++] = (struct token_key){ .kid = k->kid,
-                                               .algorithm = k->algorithm,
-                                               .public_jwk = k->public_jwk,
-                                               .wrapped = k->wrapped_private,
-                                               .signs = k->state == STORE_KEY_ACTIVE,
-                                               .active_at = k->active_at,
-                                               .expires_at = k->expires_at };
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct keyring_key *k = &ring->keys[i];
+        if (is_published(k)) {
+            keys[count++] = (struct token_key){ .kid = k->record.kid,
+                                                .algorithm = k->record.algorithm,
+                                                .public_jwk = k->record.public_jwk,
+                                                .wrapped = k->record.wrapped_private,
+                                                .signs = k->may_sign,
+                                                .generation = k->record.generation,
+                                                .active_at = k->record.active_at,
+                                                .expires_at = k->ends_at };
         }
     }
-    *ret_keys = keys;
-    *ret_count = kept;
-    return ERR_OK;
-}
-
-/* Tells whether the list is another one. What a kid stands for never changes, its times do. */
-static uint64_t fingerprint(const struct auth *au, const struct token_key *keys, size_t count)
-{
-    uint64_t sum = count + 1;
-    for (size_t i = 0; i < count; i++) {
-        int64_t parts[] = { (int64_t)sum, (int64_t)siphash(au->fingerprint_key, keys[i].kid),
-                            keys[i].active_at, keys[i].expires_at, keys[i].signs };
-        struct span bytes = { .data = (const char *)parts, .length = sizeof(parts) };
-        sum = siphash(au->fingerprint_key, bytes);
+    enum err set = token_ring_set(au->options.tokens, keys, count);
+    if (set == ERR_CONFIG) {
+        note_problem(au, ring);
     }
-    return sum;
+    return set;
 }
 
-static enum err publish_keys(struct auth *au, struct arena *a)
+/* ---- the next key ---- */
+
+int64_t keyring_lead_ms(const struct auth *au)
 {
-    struct token_key *keys = NULL;
-    size_t count = 0;
-    TRY(read_keys(au, a, &keys, &count));
-    uint64_t now_there = fingerprint(au, keys, count);
-    if (now_there == au->keys_fingerprint) {
-        return ERR_OK;
-    }
-    TRY(token_ring_set(au->options.tokens, keys, count));
-    au->keys_fingerprint = now_there;
-    return ERR_OK;
+    int64_t max_age_ms = au->options.jwks_max_age_s * SECOND_MS;
+    return max_age_ms > KEYRING_LEAD_MS ? max_age_ms : KEYRING_LEAD_MS;
 }
 
-/* Several processes may start at once on an empty store: the store lets one of them add. */
-static enum err make_first_key(struct auth *au, struct arena *a)
+enum err keyring_add(struct auth *au, struct arena *a, const struct keyring *ring, int64_t lead_ms,
+                     struct store_key *ret_key)
 {
     struct token_key made = { 0 };
+    int64_t now_ms = auth_now_ms(au);
+    if (ring->count >= STORE_MAX_KEYS || (ring->count >= KEYS_FULL && lead_ms > 0)) {
+        return ERR_BUSY;
+    }
     TRY(token_key_make(au->options.tokens, a, &made));
     struct store_key key = { .kid = made.kid,
                              .algorithm = made.algorithm,
-                             .state = STORE_KEY_ACTIVE,
-                             .created_at = auth_now_ms(au),
-                             .active_at = made.active_at,
-                             .expires_at = made.expires_at,
+                             .generation = ring->count == 0
+                                               ? 1
+                                               : ring->keys[ring->count - 1].record.generation + 1,
+                             .created_at = now_ms,
+                             .active_at = now_ms + lead_ms,
                              .public_jwk = made.public_jwk,
                              .wrapped_private = made.wrapped };
-    enum err added = store_key_add_first(au->options.store, &key);
-    return added == ERR_CONFLICT ? ERR_OK : added;
+    TRY(store_key_add(au->options.store, &key));
+    log_event(LOG_INFO, "key_added", LOG_SPAN("kid", key.kid), LOG_SPAN("algorithm", key.algorithm),
+              LOG_NUMBER("generation", key.generation),
+              LOG_NUMBER("signs_in_s", lead_ms / SECOND_MS));
+    *ret_key = key;
+    return ERR_OK;
 }
 
-static enum err prepare(struct auth *au, struct arena *a)
+/* Another process's key is as good as ours. */
+static enum err add_next(struct auth *au, struct arena *a, const struct keyring *ring,
+                         int64_t lead_ms)
 {
-    if (!au->options.has_ring) {
-        return token_ring_set(au->options.tokens, NULL, 0);
+    struct store_key added = { 0 };
+    enum err e = keyring_add(au, a, ring, lead_ms, &added);
+    return e == ERR_CONFLICT ? ERR_OK : e;
+}
+
+/* The latest that has not been retired; NULL when there is none to sign with. */
+static const struct keyring_key *find_latest(const struct keyring *ring)
+{
+    for (size_t i = ring->count; i-- > 0;) {
+        if (ring->keys[i].may_sign) {
+            return &ring->keys[i];
+        }
     }
+    return NULL;
+}
+
+/* By schedule. A pending key is waited for, unless a clock that was far ahead has made it: it would
+ * be waited for until then. */
+static bool is_due(const struct auth *au, const struct keyring_key *latest)
+{
+    int64_t rotation_ms = au->options.key_rotation_s * SECOND_MS;
+    int64_t age_ms = auth_now_ms(au) - latest->record.active_at;
+    int64_t lead_ms = keyring_lead_ms(au);
+    bool is_active = age_ms >= 0;
+    return rotation_ms > 0 &&
+           (is_active ? age_ms >= rotation_ms - lead_ms : -age_ms > rotation_ms + lead_ms);
+}
+
+/* ---- at start ---- */
+
+static enum err take_over(struct auth *au, struct arena *a, struct keyring *ring)
+{
+    TRY(keyring_read(au, a, ring));
+    return publish(au, a, ring);
+}
+
+static enum err prepare_ring(struct auth *au, struct arena *a)
+{
+    struct keyring ring = { 0 };
     /* First what is there: with the wrong master key nothing may be added. */
-    TRY(publish_keys(au, a));
-    if (!token_ring_ready(au->options.tokens)) {
-        TRY(make_first_key(au, a));
-        TRY(publish_keys(au, a));
+    TRY(take_over(au, a, &ring));
+    const struct keyring_key *latest = find_latest(&ring);
+    if (latest == NULL) {
+        TRY(add_next(au, a, &ring, 0));
+    } else if (!span_equal(latest->record.algorithm, token_algorithm(au->options.tokens))) {
+        TRY(add_next(au, a, &ring, keyring_lead_ms(au)));
     }
+    TRY(take_over(au, a, &ring));
     return token_ring_ready(au->options.tokens) ? ERR_OK : ERR_INTERNAL;
+}
+
+/* Runs `body` with an arena of its own. */
+static enum err with_arena(struct auth *au, enum err (*body)(struct auth *au, struct arena *a))
+{
+    struct arena a;
+    arena_init(&a, KEYRING_ARENA_BYTES);
+    enum err e = body(au, &a);
+    arena_done(&a);
+    return e;
 }
 
 enum err keyring_prepare(struct auth *au)
 {
-    struct arena a;
-    arena_init(&a, KEYRING_ARENA_BYTES);
-    enum err e = prepare(au, &a);
-    arena_done(&a);
+    if (!au->options.has_ring) {
+        return token_ring_set(au->options.tokens, NULL, 0);
+    }
+    return with_arena(au, prepare_ring);
+}
+
+/* ---- while it runs ---- */
+
+static enum err follow_ring(struct auth *au, struct arena *a)
+{
+    struct keyring ring = { 0 };
+    enum err e = take_over(au, a, &ring);
+    if (e != ERR_OK && e != ERR_CONFIG) {
+        return e;
+    }
+    /* Others sign with keys that we cannot read: better that nobody asks us. */
+    bool was_unreadable = atomic_exchange(&au->keys_unreadable, e == ERR_CONFIG);
+    if (e == ERR_CONFIG && !was_unreadable) {
+        log_event(LOG_ERROR, "keys_unreadable", LOG_STR("reason", au->problem));
+    }
     return e;
 }
 
 enum err keyring_follow(struct auth *au)
 {
-    int64_t now_us = clock_monotonic_us();
-    if (!au->options.has_ring || now_us - au->keys_listed_us < KEYRING_LOOK_US) {
+    return au->options.has_ring ? with_arena(au, follow_ring) : ERR_OK;
+}
+
+static int64_t died_at(const struct keyring_key *k)
+{
+    return is_retired(k) ? k->record.retired_at : k->ends_at;
+}
+
+/* From the first on, so that whoever decides over a key's end outlives it. */
+static enum err delete_old(struct auth *au, const struct keyring *ring)
+{
+    int64_t before_ms = auth_now_ms(au) - DELETE_AFTER_S * SECOND_MS;
+    for (size_t i = 0; i + KEYS_KEPT < ring->count; i++) {
+        const struct keyring_key *k = &ring->keys[i];
+        if (died_at(k) == 0 || died_at(k) >= before_ms || k->state == AUTH_KEY_SIGNING) {
+            return ERR_OK;
+        }
+        enum err deleted = store_key_delete(au->options.store, k->record.kid);
+        if (deleted != ERR_OK && deleted != ERR_NOT_FOUND) {
+            return deleted;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err tend_ring(struct auth *au, struct arena *a)
+{
+    struct keyring ring = { 0 };
+    TRY(keyring_read(au, a, &ring));
+    const struct keyring_key *latest = find_latest(&ring);
+    enum err added = ERR_OK;
+    if (latest == NULL) {
+        added = add_next(au, a, &ring, 0);
+    } else if (is_due(au, latest)) {
+        added = add_next(au, a, &ring, keyring_lead_ms(au));
+    }
+    /* A full ring waits until keys have ended. */
+    TRY(added == ERR_BUSY ? ERR_OK : added);
+    return delete_old(au, &ring);
+}
+
+enum err keyring_tend(struct auth *au)
+{
+    /* Not with master keys that do not open what is there. */
+    if (!au->options.has_ring || atomic_load(&au->keys_unreadable)) {
         return ERR_OK;
     }
-    struct arena a;
-    arena_init(&a, KEYRING_ARENA_BYTES);
-    enum err e = publish_keys(au, &a);
-    arena_done(&a);
-    au->keys_listed_us = now_us;
-    return e;
+    return with_arena(au, tend_ring);
 }

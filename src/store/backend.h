@@ -51,7 +51,9 @@ struct store_revocation_ops {
 };
 
 struct store_key_ops {
-    enum err (*add_first)(struct store *s, const struct store_key *key);
+    enum err (*add)(struct store *s, const struct store_key *key);
+    enum err (*retire)(struct store *s, struct span kid);
+    enum err (*remove)(struct store *s, struct span kid);
     enum err (*list)(struct store *s, struct arena *a, struct store_key **ret_keys,
                      size_t *ret_count);
 };

@@ -100,7 +100,28 @@ static const char schema_4[] =
     "  not_before INTEGER NOT NULL"
     ") STRICT;";
 
-static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4 };
+/* What a key does follows from the times of all of them, so that a rotation is one insert, and the
+ * generation decides who makes it. The first keys were active from the beginning. */
+static const char schema_5[] =
+    "CREATE TABLE keys_5 ("
+    "  kid TEXT NOT NULL PRIMARY KEY,"
+    "  algorithm TEXT NOT NULL,"
+    "  generation INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  active_at INTEGER NOT NULL,"
+    "  retired_at INTEGER NOT NULL," /* 0: is not */
+    "  public_jwk TEXT NOT NULL,"
+    "  wrapped_private BLOB NOT NULL,"
+    "  UNIQUE (algorithm, generation)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO keys_5 SELECT kid, algorithm, row_number() OVER (ORDER BY created_at, kid),"
+    "  created_at, max(active_at, created_at), CASE state WHEN 0 THEN 0 ELSE max(expires_at, 1) "
+    "END,"
+    "  public_jwk, wrapped_private FROM keys;"
+    "DROP TABLE keys;"
+    "ALTER TABLE keys_5 RENAME TO keys;";
+
+static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
 #define NEWEST_SCHEMA ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
 
 struct identity {

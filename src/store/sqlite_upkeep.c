@@ -26,9 +26,6 @@ static const char sweep_sessions[] =
 static const char sweep_revocations[] =
     "DELETE FROM revocations WHERE sequence IN"
     " (SELECT sequence FROM revocations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
-static const char sweep_keys[] =
-    "DELETE FROM keys WHERE kid IN"
-    " (SELECT kid FROM keys WHERE expires_at > 0 AND expires_at < ?1 LIMIT ?2)";
 static const char sweep_users[] =
     "DELETE FROM users WHERE id IN"
     " (SELECT id FROM users WHERE deleted_at > 0 AND deleted_at < ?1 LIMIT ?2)";
@@ -39,7 +36,6 @@ static const struct {
 } sweeps[] = {
     { sweep_sessions, STORE_SWEEP_AFTER_MS },
     { sweep_revocations, STORE_SWEEP_AFTER_MS },
-    { sweep_keys, STORE_SWEEP_AFTER_MS },
     { sweep_users, STORE_TOMBSTONE_AFTER_MS },
 };
 

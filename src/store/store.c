@@ -172,10 +172,22 @@ enum err store_revocation_since(struct store *s, int64_t after, size_t max, stru
 }
 
 /* ---- the key ring ---- */
-enum err store_key_add_first(struct store *s, const struct store_key *key)
+enum err store_key_add(struct store *s, const struct store_key *key)
 {
     int64_t started = clock_monotonic_us();
-    return measured(OPERATION_WRITE, started, s->backend->keys->add_first(s, key));
+    return measured(OPERATION_WRITE, started, s->backend->keys->add(s, key));
+}
+
+enum err store_key_retire(struct store *s, struct span kid)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->keys->retire(s, kid));
+}
+
+enum err store_key_delete(struct store *s, struct span kid)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_WRITE, started, s->backend->keys->remove(s, kid));
 }
 
 enum err store_key_list(struct store *s, struct arena *a, struct store_key **ret_keys,

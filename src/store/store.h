@@ -159,20 +159,25 @@ MUST_CHECK enum err store_revocation_since(struct store *s, int64_t after, size_
                                            size_t *ret_count);
 
 /* ---- the key ring ---- */
-enum store_key_state { STORE_KEY_ACTIVE, STORE_KEY_RETIRED };
+#define STORE_MAX_KEYS 400 /* of more, only the newest are listed */
 struct store_key {
     struct span kid, algorithm;
-    enum store_key_state state;
-    int64_t created_at, active_at,
-        expires_at;              /* signs from active_at on; verifies until expires_at, 0: open */
+    int64_t generation; /* counts up: a later key has a higher one */
+    int64_t created_at;
+    int64_t active_at;           /* signs from then on, until the next generation does */
+    int64_t retired_at;          /* 0, or: refused from then on, by hand */
     struct span public_jwk;      /* JSON, public members only */
     struct span wrapped_private; /* opaque to the store */
 };
-/* Adds a key where no key of `algorithm` is in state ACTIVE: one conditional write decides which of
- * several processes made it. ERR_CONFLICT: another did, read the list again. */
-MUST_CHECK enum err store_key_add_first(struct store *s, const struct store_key *key);
+/* ERR_CONFLICT: this algorithm has a key of this generation, or the kid is taken; read the list
+ * again. One conditional write decides which of several processes made the key. */
+MUST_CHECK enum err store_key_add(struct store *s, const struct store_key *key);
+/* retired_at = now where it was 0; repeating it is fine. ERR_NOT_FOUND. */
+MUST_CHECK enum err store_key_retire(struct store *s, struct span kid);
+/* ERR_NOT_FOUND. For keys whose last token has expired long ago. */
+MUST_CHECK enum err store_key_delete(struct store *s, struct span kid);
 MUST_CHECK enum err store_key_list(struct store *s, struct arena *a, struct store_key **ret_keys,
-                                   size_t *ret_count); /* by kid */
+                                   size_t *ret_count); /* by generation, then algorithm */
 
 /* ---- upkeep ---- */
 /* A small durable write: the store is there and takes changes. */

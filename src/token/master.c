@@ -14,6 +14,7 @@ enum {
     TAG_BYTES = 16,
     OVERHEAD = HEAD_BYTES + NONCE_BYTES + TAG_BYTES
 };
+_Static_assert(MASTER_ID_LENGTH == 2 * MASTER_ID_BYTES, "two digits a byte");
 
 /* HKDF-SHA-256 without salt: the master keys are uniformly random already. */
 static enum err derive(struct span raw, const char *info, uint8_t *out, size_t length)
@@ -33,14 +34,19 @@ static enum err derive(struct span raw, const char *info, uint8_t *out, size_t l
     return done ? ERR_OK : ERR_INTERNAL;
 }
 
+static void write_id(const uint8_t id[MASTER_ID_BYTES], char text[static MASTER_ID_LENGTH + 1])
+{
+    for (size_t i = 0; i < MASTER_ID_BYTES; i++) {
+        snprintf(text + 2 * i, 3, "%02x", id[i]);
+    }
+}
+
 static enum err derive_all(struct master *m, struct span raw)
 {
     TRY(derive(raw, "id", m->id, sizeof(m->id)));
     TRY(derive(raw, "wrap", m->wrap_key, sizeof(m->wrap_key)));
     TRY(derive(raw, "refresh", m->refresh_key, sizeof(m->refresh_key)));
-    for (size_t i = 0; i < MASTER_ID_BYTES; i++) {
-        snprintf(m->id_text + 2 * i, 3, "%02x", m->id[i]);
-    }
+    write_id(m->id, m->id_text);
     return ERR_OK;
 }
 
@@ -200,4 +206,18 @@ enum err masters_unwrap(const struct masters *m, struct span kid, struct span wr
         return ERR_CONFIG;
     }
     return unwrap_bytes(m, kid, bytes, length, ret_plain);
+}
+
+bool masters_wrote(const struct masters *m, struct span wrapped,
+                   char ret_id[static MASTER_ID_LENGTH + 1])
+{
+    uint8_t bytes[MASTER_WRAP_MAX + OVERHEAD];
+    size_t length = 0;
+    ret_id[0] = '\0';
+    if (!span_from_base64url(wrapped, bytes, sizeof(bytes), &length) || length <= OVERHEAD ||
+        bytes[0] != VERSION) {
+        return false;
+    }
+    write_id(bytes + 1, ret_id);
+    return masters_find(m, bytes + 1) != NULL;
 }

@@ -12,7 +12,7 @@
 #include "token.h"
 
 #define MASTER_ID_BYTES  4
-#define MASTER_ID_LENGTH (2 * MASTER_ID_BYTES) /* as hexadecimal text */
+#define MASTER_ID_LENGTH TOKEN_MASTER_ID_LENGTH /* as hexadecimal text */
 #define MASTER_KEY_BYTES 32
 #define MASTER_WRAP_MAX  4096 /* plain text; a 3072-bit RSA key takes about 2500 */
 
@@ -40,5 +40,8 @@ MUST_CHECK enum err masters_wrap(const struct masters *m, struct span kid, struc
 /* The caller owns *ret_plain: secret_free(). */
 MUST_CHECK enum err masters_unwrap(const struct masters *m, struct span kid, struct span wrapped,
                                    struct secret **ret_plain);
+/* The id of who wrapped it, as text, "" for what is no wrapped key; whether it is one of these. */
+bool masters_wrote(const struct masters *m, struct span wrapped,
+                   char ret_id[static MASTER_ID_LENGTH + 1]);
 
 #endif

@@ -21,8 +21,10 @@ static void ring_free(struct ring *r)
     }
     for (size_t i = 0; i < r->count; i++) {
         json_decref(r->keys[i].public_jwk);
-        jwk_close(&r->keys[i].verify);
-        jwk_close(&r->keys[i].sign);
+        if (!r->keys[i].is_borrowed) {
+            jwk_close(&r->keys[i].verify);
+            jwk_close(&r->keys[i].sign);
+        }
     }
     free(r->jwks);
     free(r);
@@ -84,6 +86,31 @@ static enum err finish(struct ring *r)
 
 /* ---- one key ---- */
 
+static const struct ring_key *find_any(const struct ring *r, struct span kid)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (span_equal(span_of(r->keys[i].kid), kid)) {
+            return &r->keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* What an older snapshot has opened serves this one as well: they all live until token_close(). */
+static bool borrow_parts(const struct tokens *t, struct span kid, struct ring_key *k)
+{
+    const struct ring_key *open = find_any(ring_current(t), kid);
+    if (open == NULL || open->kind != k->kind || (k->signs && open->sign.set == NULL)) {
+        return false;
+    }
+    memcpy(k->kid, open->kid, sizeof(k->kid));
+    k->public_jwk = json_incref(open->public_jwk);
+    k->verify = open->verify;
+    k->sign = open->sign;
+    k->is_borrowed = true;
+    return true;
+}
+
 static enum err open_parts(struct ring_key *k, const json_t *private_jwk)
 {
     TRY(jwk_public(k->kind, private_jwk, &k->public_jwk));
@@ -100,10 +127,14 @@ static enum err open_key(const struct tokens *t, const struct token_key *from, s
     AUTO(secret) struct secret *plain = NULL;
     k->kind = jwk_kind_of(from->algorithm);
     k->signs = from->signs;
+    k->generation = from->generation;
     k->active_at = from->active_at;
     k->expires_at = from->expires_at;
     if (k->kind == NULL || k->kind->alg == JWT_ALG_HS256) {
         return ERR_CONFIG;
+    }
+    if (borrow_parts(t, from->kid, k)) {
+        return ERR_OK;
     }
     TRY(masters_unwrap(&t->masters, from->kid, from->wrapped, &plain));
     json_t *jwk =
@@ -198,16 +229,6 @@ void ring_close(struct tokens *t)
 
 /* ---- publishing ---- */
 
-static const struct ring_key *find_any(const struct ring *r, struct span kid)
-{
-    for (size_t i = 0; i < r->count; i++) {
-        if (span_equal(span_of(r->keys[i].kid), kid)) {
-            return &r->keys[i];
-        }
-    }
-    return NULL;
-}
-
 static bool is_same(const struct ring *r, const struct token_key *keys, size_t count)
 {
     if (r->count != count) {
@@ -216,7 +237,7 @@ static bool is_same(const struct ring *r, const struct token_key *keys, size_t c
     for (size_t i = 0; i < count; i++) {
         const struct ring_key *k = find_any(r, keys[i].kid);
         if (k == NULL || k->signs != keys[i].signs || k->active_at != keys[i].active_at ||
-            k->expires_at != keys[i].expires_at ||
+            k->expires_at != keys[i].expires_at || k->generation != keys[i].generation ||
             !span_equal(span_of(k->kind->algorithm), keys[i].algorithm)) {
             return false;
         }
@@ -265,23 +286,32 @@ const struct ring_key *ring_find(const struct ring *r, struct span kid, int64_t 
     return expired ? NULL : k;
 }
 
+/* By generation; of two algorithms' keys of one generation the one that becomes active later. */
+static bool is_later(const struct ring_key *a, const struct ring_key *b)
+{
+    if (a->generation != b->generation) {
+        return a->generation > b->generation;
+    }
+    return a->active_at != b->active_at ? a->active_at > b->active_at : strcmp(a->kid, b->kid) > 0;
+}
+
 const struct ring_key *ring_signer(const struct ring *r, int64_t now_ms)
 {
-    const struct ring_key *youngest = NULL;
+    const struct ring_key *latest = NULL;
     const struct ring_key *first = NULL;
     for (size_t i = 0; i < r->count; i++) {
         const struct ring_key *k = &r->keys[i];
         if (!k->signs) {
             continue;
         }
-        if (k->active_at <= now_ms && (youngest == NULL || k->active_at > youngest->active_at)) {
-            youngest = k;
+        if (k->active_at <= now_ms && (latest == NULL || is_later(k, latest))) {
+            latest = k;
         }
-        if (first == NULL || k->active_at < first->active_at) {
+        if (first == NULL || is_later(first, k)) {
             first = k;
         }
     }
-    return youngest != NULL ? youngest : first;
+    return latest != NULL ? latest : first;
 }
 
 bool token_ring_ready(const struct tokens *t)

@@ -4,7 +4,8 @@
  *
  * A replaced snapshot cannot be freed, since a reader may be in the middle of it, and counting
  * readers would make every loop write one cache line. They are kept until token_close(): one is
- * some kilobytes, and a new one is made only when the keys really changed, a few times a month.
+ * some kilobytes, a key is opened once and shared by all that have it, and a new one is made only
+ * when the keys really changed, a few times a month.
  *
  * Threads:   ring_current and what it gives from any; token_ring_set from one at a time. */
 #ifndef DOORWARD_TOKEN_RING_H
@@ -13,12 +14,14 @@
 #include "jwk.h"
 #include "master.h"
 
-#define RING_KEYS_MAX 64
+#define RING_KEYS_MAX TOKEN_KEYS_MAX
 
 struct ring_key {
     char kid[JWK_THUMBPRINT_LENGTH + 1];
     const struct jwk_kind *kind;
-    bool signs;
+    bool signs;       /* may: ring_signer() */
+    bool is_borrowed; /* verify and sign are an older snapshot's */
+    int64_t generation;
     int64_t active_at, expires_at; /* expires_at 0: open */
     json_t *public_jwk;            /* NULL for HS256 */
     struct jwk_open verify;
@@ -47,8 +50,8 @@ struct tokens {
 const struct ring *ring_current(const struct tokens *t);
 /* NULL: not there, or expired. */
 const struct ring_key *ring_find(const struct ring *r, struct span kid, int64_t now_ms);
-/* The one that signs now: the youngest of those that are active. When none is active yet (the
- * store's clock is ahead of ours), the first that will be. NULL: none signs. */
+/* The one that signs now: the latest generation of those that are active. When none is active yet
+ * (a clock was set back), the first that will be. NULL: none signs. */
 const struct ring_key *ring_signer(const struct ring *r, int64_t now_ms);
 
 /* The first ring: empty, or with HS256 its one or two secrets. */

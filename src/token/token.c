@@ -129,6 +129,11 @@ static enum err write_key(const struct tokens *t, const json_t *private_jwk,
     return copied;
 }
 
+struct span token_algorithm(const struct tokens *t)
+{
+    return span_of(t->kind->algorithm);
+}
+
 enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key)
 {
     json_t *private_jwk = NULL;
@@ -147,4 +152,10 @@ enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret
     TRY(made);
     *ret_key = key;
     return ERR_OK;
+}
+
+bool token_wrapped_by(const struct tokens *t, struct span wrapped,
+                      char ret_id[static TOKEN_MASTER_ID_LENGTH + 1])
+{
+    return masters_wrote(&t->masters, wrapped, ret_id);
 }

@@ -37,15 +37,19 @@ void token_close(struct tokens *t);
 AUTO_DEFINE(token, struct tokens, token_close);
 
 /* ---- the key ring ---- */
+#define TOKEN_KEYS_MAX 400
 struct token_key {
     struct span kid, algorithm; /* kid: RFC 7638 thumbprint */
     struct span public_jwk;     /* JSON */
     struct span wrapped;        /* private part, AES-256-GCM under the master key, base64url text */
-    bool signs;                 /* of those that sign, the last to become active does */
+    bool signs;                 /* of those that may, the latest generation that is active does */
+    int64_t generation;
     int64_t active_at, expires_at; /* verifies until expires_at, 0: open */
 };
 /* A fresh key of the configured algorithm. Never for HS256 (ERR_CONFIG). */
 MUST_CHECK enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key);
+/* The algorithm of new keys; lives as long as t. */
+struct span token_algorithm(const struct tokens *t);
 /* Publish these keys instead of the present ones; the same keys again cost nothing. ERR_CONFIG: a
  * private part opens with none of the master keys, or is not of that kid; the ring stays as it was.
  * With HS256 call it with none. What is published comes from the private part, not public_jwk. */
@@ -103,6 +107,11 @@ struct token_refresh {
 };
 /* The id of the master key that writes; lives as long as t. */
 struct span token_master_id(const struct tokens *t);
+#define TOKEN_MASTER_ID_LENGTH 8
+/* The id of the master key that wrapped this private part, "" for what is none; whether it is among
+ * t's. */
+bool token_wrapped_by(const struct tokens *t, struct span wrapped,
+                      char ret_id[static TOKEN_MASTER_ID_LENGTH + 1]);
 /* Deterministic: the same fields give the same token. ERR_INVALID_REFRESH: that master key is not
  * there. */
 MUST_CHECK enum err token_refresh_make(const struct tokens *t, const struct token_refresh *fields,

@@ -121,8 +121,8 @@ void contract_race(size_t count, contract_thread_fn *body, void *argument)
 int main(void)
 {
     const struct contract_group *const groups[] = {
-        &contract_users,  &contract_attempts, &contract_sessions, &contract_revocations,
-        &contract_upkeep, &contract_races,    &contract_kill,
+        &contract_users, &contract_attempts, &contract_sessions, &contract_revocations,
+        &contract_keys,  &contract_upkeep,   &contract_races,    &contract_kill,
     };
     int failed = 0;
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {

@@ -196,7 +196,7 @@ static void change_all(struct store *s, struct arena *a, struct outcome *o)
     };
     struct store_rotation rotation = { .id = id, .idle_ttl_ms = 100 };
     struct store_revocation revocation = { .id = id, .expires_at = expiry };
-    struct store_key key = { .kid = SPAN("k"), .algorithm = SPAN("ES256") };
+    struct store_key key = { .kid = SPAN("k"), .algorithm = SPAN("ES256"), .generation = 1 };
     struct store_user_change change = { .reset_failures = true };
     int64_t number = 0;
     bool rotated = false;
@@ -207,7 +207,8 @@ static void change_all(struct store *s, struct arena *a, struct outcome *o)
     o->session = succeeded(store_session_add(s, &session, 10, NULL));
     o->rotated = succeeded(store_session_rotate(s, &rotation, a, &rotated, &session, &number));
     o->revocation = succeeded(store_revocation_put(s, &revocation));
-    o->key = succeeded(store_key_add_first(s, &key));
+    o->key = succeeded(store_key_add(s, &key));
+    (void)succeeded(store_key_retire(s, key.kid));
     (void)succeeded(store_heartbeat(s));
     (void)succeeded(store_sweep(s, 10, &rotated));
 }

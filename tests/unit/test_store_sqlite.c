@@ -285,8 +285,8 @@ TEST(the_file_of_another_program_or_of_a_newer_doorward_is_left_alone)
     check_refused(&w, "belongs to another program");
     CHECK_INT(unlink(w.path), 0);
     store_close(open_good(&w));
-    raw(&w, "PRAGMA user_version = 5");
-    check_refused(&w, "was made by a newer Doorward: schema 5, this program knows up to 4");
+    raw(&w, "PRAGMA user_version = 1000");
+    check_refused(&w, "was made by a newer Doorward: schema 1000, this program knows up to 5");
     close_world(&w);
 }
 
@@ -417,7 +417,7 @@ TEST(a_row_made_by_hand_is_an_error_and_no_crash)
             " disabled, session_epoch, epoch_keep, failures, not_before, created_at, updated_at,"
             " deleted_at FROM users WHERE id = x'019a0000000070008000000000000002';"
             "INSERT INTO revocations VALUES (1, x'', 0, 0, x'', 1);"
-            "INSERT INTO keys VALUES ('k', 'ES256', 7, 0, 0, 0, '', x'')");
+            "INSERT INTO keys VALUES ('k', 'ES256', 0, 0, 0, 0, '', x'')");
     struct store_user *users = NULL;
     struct store_revocation *revocations = NULL;
     struct store_key *keys = NULL;
@@ -492,6 +492,9 @@ static void check_migrated(struct world *w, struct span ip)
     struct store_key *keys = NULL;
     CHECK_ERR(store_key_list(s, &w->arena, &keys, &count), ERR_OK);
     CHECK_INT(count, 1);
+    CHECK_INT(keys[0].generation, 1);
+    CHECK_INT(keys[0].active_at, INT64_C(1780000000000));
+    CHECK_INT(keys[0].retired_at, 0);
     CHECK_ERR(store_session_revoke(s, id_of(0x11)), ERR_OK);
     int64_t wait = 0;
     CHECK_ERR(store_stranger_attempt(s, (const uint8_t[STORE_STRANGER_BYTES]){ 1 }, 5, 1, &wait),
