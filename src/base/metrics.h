@@ -32,6 +32,9 @@
     X(STORE_BATCH, HISTOGRAM, "doorward_store_batch_writes", "", "", "Writes in one commit.")      \
     X(HASHES, COUNTER, "doorward_password_hashes_total", "", "", "Password hashes computed.")      \
     X(HASH_SECONDS, HISTOGRAM, "doorward_password_hash_seconds", "", "", "Time of one hash.")      \
+    X(PASSWORD_STEPS, COUNTER, "doorward_password_steps_total", "", "",                            \
+      "Steps of bcrypt, over all lanes; a hash of cost c takes 2^c.")                              \
+    X(PASSWORD_LANES, GAUGE, "doorward_password_lanes", "", "", "Lanes in use.")                   \
     X(TOKEN_CHECKS, COUNTER, "doorward_token_checks_total", "outcome",                             \
       "good,invalid,expired,revoked,unavailable", "Access tokens judged, by outcome.")             \
     X(TOKEN_CACHE, COUNTER, "doorward_token_cache_total", "outcome", "hit,miss",                   \

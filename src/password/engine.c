@@ -1,166 +1,70 @@
-/* engine.c - the queue, the threads, and the measurement of what they get done. */
-#include "engine.h"
+/* engine.c - the engine's life, its callers, and the queues between them and the threads. */
+#include "engine_parts.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-/* Assumed until the first measurement; about half of what a slow core does, so that the first
- * callers are refused rather than kept waiting. */
-#define DEFAULT_STEPS_PER_SECOND 8000
-/* A new measurement counts for one part in this many. */
-#define RATE_WEIGHT 8
-/* The kernel's state is on the heap; what is left is shallow. */
-#define STACK_BYTES ((size_t)256 * 1024)
-#define NICE        10
+/* A lane at full stretch does about this a second on a slow core; with it the first callers are
+ * refused rather than kept waiting. */
+#define ASSUMED_RATE 16000
+/* Libraries' calls keep their tables on the heap; what is left is shallow. */
+#define STACK_BYTES ((size_t)512 * 1024)
 
-struct waiting {
-    struct engine_job *job;
-    struct waiting *next;
-    pthread_cond_t done_cond;
-    uint64_t steps; /* reserved for it */
-    enum err result;
-    bool done;
-};
+/* ---- queues ---- */
 
-struct hasher {
-    struct engine *engine;
-    struct kernel *kernel;
-    pthread_t thread;
-    _Atomic int64_t started_us; /* 0: idle */
-    _Atomic uint64_t steps;     /* of the job under way */
-};
-
-struct engine {
-    /* fixed */
-    unsigned thread_count;
-    unsigned queue_max;
-
-    /* under `lock` */
-    pthread_mutex_t lock;
-    pthread_cond_t work_cond; /* there is a job, or the end */
-    pthread_cond_t gone_cond; /* the last caller has left */
-    struct waiting *first;
-    struct waiting **last;
-    unsigned queue_length;
-    unsigned callers;
-    bool stopping;
-    bool measured;
-
-    /* written under `lock`, read by anyone */
-    _Atomic uint64_t waiting_steps;
-    _Atomic uint64_t steps_per_second; /* of one thread */
-
-    struct hasher hashers[];
-};
-
-static uint64_t steps_of(unsigned cost)
+static uint64_t steps_left(const struct waiter *w)
 {
-    return UINT64_C(1) << cost;
+    return w->most - w->taken;
 }
 
-/* ---- an engine thread ---- */
-
-/* Hashing takes what the loops and workers leave; where that may not be asked for, it competes. */
-static void lower_priority(void)
+void queue_push(struct waiter_queue *q, struct waiter *w)
 {
-    const struct sched_param batch = { .sched_priority = 0 };
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-    (void)sched_setscheduler(0, SCHED_BATCH, &batch);
+    w->next = NULL;
+    *q->last = w;
+    q->last = &w->next;
+    atomic_fetch_add(&q->length, 1);
+    atomic_fetch_add(&q->steps, steps_left(w));
 }
 
-static struct waiting *take(struct engine *e, struct hasher *h)
+struct waiter *queue_pop(struct waiter_queue *q)
 {
-    pthread_mutex_lock(&e->lock);
-    while (e->first == NULL && !e->stopping) {
-        pthread_cond_wait(&e->work_cond, &e->lock);
-    }
-    struct waiting *w = e->stopping ? NULL : e->first;
+    struct waiter *w = q->first;
     if (w != NULL) {
-        e->first = w->next;
-        e->last = e->first == NULL ? &e->first : e->last;
-        e->queue_length--;
-        atomic_fetch_sub(&e->waiting_steps, w->steps);
-        atomic_store(&h->steps, w->steps);
-        atomic_store(&h->started_us, clock_monotonic_us());
+        q->first = w->next;
+        q->last = q->first == NULL ? &q->first : q->last;
+        atomic_fetch_sub(&q->length, 1);
+        atomic_fetch_sub(&q->steps, steps_left(w));
     }
-    pthread_mutex_unlock(&e->lock);
     return w;
 }
 
-/* Costs c, c+1 ... live-1 are 2^live - 2^c steps: exactly what the cheap hash lacks. */
-static enum err top_up(struct kernel *k, const struct engine_job *job, uint64_t *steps)
+void waiter_finish(struct waiter *w, enum err result)
 {
-    char setting[KERNEL_SETTING_LENGTH + 1];
-    char digest[KERNEL_DIGEST_LENGTH];
-    memcpy(setting, job->setting, sizeof(setting));
-    for (unsigned cost = job->cost; cost < job->topup_cost; cost++) {
-        setting[4] = (char)('0' + cost / 10);
-        setting[5] = (char)('0' + cost % 10);
-        TRY(kernel_bcrypt(k, job->key, setting, digest));
-        *steps += steps_of(cost);
-    }
-    return ERR_OK;
-}
-
-static enum err compute(struct kernel *k, struct engine_job *job, uint64_t *steps)
-{
-    TRY(kernel_bcrypt(k, job->key, job->setting, job->digest));
-    *steps += steps_of(job->cost);
-    if (!job->check) {
-        return ERR_OK;
-    }
-    struct span digest = { job->digest, sizeof(job->digest) };
-    struct span expected = { job->expected, sizeof(job->expected) };
-    bool equal = secret_equal(digest, expected);
-    job->match = equal && !job->hopeless;
-    return job->match ? ERR_OK : top_up(k, job, steps);
-}
-
-/* Under the lock. Wall time, because that is what callers wait for: a rate that falls while the
- * loops are busy is the truth. */
-static void measure(struct engine *e, uint64_t steps, int64_t took_us)
-{
-    uint64_t sample = steps * 1000000 / (uint64_t)(took_us > 0 ? took_us : 1);
-    uint64_t rate = atomic_load(&e->steps_per_second);
-    rate = e->measured ? (rate * (RATE_WEIGHT - 1) + sample) / RATE_WEIGHT : sample;
-    e->measured = true;
-    atomic_store(&e->steps_per_second, rate > 0 ? rate : 1);
-}
-
-static void run_one(struct hasher *h, struct waiting *w)
-{
-    struct engine *e = h->engine;
-    uint64_t steps = 0;
-    enum err result = compute(h->kernel, w->job, &steps);
-    int64_t took_us = clock_monotonic_us() - atomic_load(&h->started_us);
-    metrics_add(METRIC_HASHES, 0, 1);
-    metrics_observe_us(METRIC_HASH_SECONDS, 0, took_us);
-
-    pthread_mutex_lock(&e->lock);
-    if (result == ERR_OK) {
-        measure(e, steps, took_us);
-    }
-    atomic_store(&h->started_us, 0);
     w->result = result;
     w->done = true;
     pthread_cond_signal(&w->done_cond);
-    pthread_mutex_unlock(&e->lock);
 }
 
-static void *hasher_main(void *arg)
+static void refuse_all(struct waiter_queue *q)
 {
-    struct hasher *h = arg;
-    lower_priority();
-    struct waiting *w = NULL;
-    while ((w = take(h->engine, h)) != NULL) {
-        run_one(h, w);
+    struct waiter *w;
+    while ((w = queue_pop(q)) != NULL) {
+        waiter_finish(w, ERR_BUSY);
     }
-    return NULL;
+}
+
+bool wake_one(struct engine *e)
+{
+    for (unsigned i = 0; i < e->thread_count; i++) {
+        struct hasher *h = &e->hashers[i];
+        if (h->asleep) {
+            h->asleep = false;
+            pthread_cond_signal(&h->wake_cond);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- life ---- */
@@ -185,42 +89,75 @@ static bool start_thread(struct hasher *h)
     return started;
 }
 
-enum err engine_new(unsigned threads, unsigned queue_max, struct engine **ret_engine)
+static bool hasher_open(struct engine *e, unsigned index)
 {
-    struct engine *e = calloc(1, sizeof(*e) + threads * sizeof(e->hashers[0]));
+    struct hasher *h = &e->hashers[index];
+    h->engine = e;
+    h->index = index;
+    h->kernel = e->options.kernel;
+    h->lanes = aligned_alloc(LANES_ALIGNMENT, LANES_MAX * sizeof(struct lane));
+    if (h->lanes == NULL) {
+        return false;
+    }
+    pthread_cond_init(&h->wake_cond, NULL);
+    if (!start_thread(h)) {
+        pthread_cond_destroy(&h->wake_cond);
+        free(h->lanes);
+        return false;
+    }
+    return true;
+}
+
+static void init_fields(struct engine *e, const struct engine_options *options)
+{
+    e->options = *options;
+    e->memory_left = options->memory_budget;
+    e->for_lanes.last = &e->for_lanes.first;
+    e->for_calls.last = &e->for_calls.first;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->gone_cond, NULL);
+    pthread_cond_init(&e->trial_cond, NULL);
+    atomic_init(&e->kernel, options->kernel);
+    atomic_init(&e->lanes, options->lanes);
+    atomic_init(&e->assumed_rate, ASSUMED_RATE);
+}
+
+enum err engine_new(const struct engine_options *options, struct engine **ret_engine)
+{
+    INVARIANT(options->lanes > 0 && options->lanes <= options->kernel->lanes_max);
+    struct engine *e = calloc(1, sizeof(*e) + options->threads * sizeof(e->hashers[0]));
     if (e == NULL) {
         return ERR_NOMEM;
     }
-    pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->work_cond, NULL);
-    pthread_cond_init(&e->gone_cond, NULL);
-    e->queue_max = queue_max;
-    e->last = &e->first;
-    atomic_init(&e->steps_per_second, DEFAULT_STEPS_PER_SECOND);
-    for (; e->thread_count < threads; e->thread_count++) {
-        struct hasher *h = &e->hashers[e->thread_count];
-        h->engine = e;
-        h->kernel = kernel_new();
-        if (h->kernel == NULL || !start_thread(h)) {
-            kernel_free(h->kernel);
-            engine_free(e);
-            return ERR_NOMEM;
-        }
+    init_fields(e, options);
+    /* Under the lock, so that a thread sees how many there are. */
+    bool opened = true;
+    pthread_mutex_lock(&e->lock);
+    while (opened && e->thread_count < options->threads) {
+        opened = hasher_open(e, e->thread_count);
+        e->thread_count += opened;
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (!opened) {
+        engine_free(e);
+        return ERR_NOMEM;
     }
     *ret_engine = e;
     return ERR_OK;
 }
 
-/* Under the lock. */
-static void refuse_waiting(struct engine *e)
+static void stop_and_wait(struct engine *e)
 {
-    for (struct waiting *w = e->first; w != NULL; w = w->next) {
-        w->result = ERR_BUSY;
-        w->done = true;
-        pthread_cond_signal(&w->done_cond);
+    pthread_mutex_lock(&e->lock);
+    atomic_store(&e->stopping, true);
+    refuse_all(&e->for_lanes);
+    refuse_all(&e->for_calls);
+    while (wake_one(e)) {
     }
-    e->first = NULL;
-    e->last = &e->first;
+    while (e->callers > 0) {
+        pthread_cond_wait(&e->gone_cond, &e->lock);
+    }
+    pthread_mutex_unlock(&e->lock);
 }
 
 void engine_free(struct engine *e)
@@ -228,85 +165,83 @@ void engine_free(struct engine *e)
     if (e == NULL) {
         return;
     }
-    pthread_mutex_lock(&e->lock);
-    e->stopping = true;
-    refuse_waiting(e);
-    pthread_cond_broadcast(&e->work_cond);
-    while (e->callers > 0) {
-        pthread_cond_wait(&e->gone_cond, &e->lock);
-    }
-    pthread_mutex_unlock(&e->lock);
+    stop_and_wait(e);
     for (unsigned i = 0; i < e->thread_count; i++) {
-        pthread_join(e->hashers[i].thread, NULL);
-        kernel_free(e->hashers[i].kernel);
+        struct hasher *h = &e->hashers[i];
+        pthread_join(h->thread, NULL);
+        pthread_cond_destroy(&h->wake_cond);
+        secret_wipe(h->lanes, LANES_MAX * sizeof(struct lane));
+        free(h->lanes);
     }
+    pthread_cond_destroy(&e->trial_cond);
     pthread_cond_destroy(&e->gone_cond);
-    pthread_cond_destroy(&e->work_cond);
     pthread_mutex_destroy(&e->lock);
     free(e);
 }
 
 /* ---- a caller ---- */
 
-/* What the job may cost: whether a check will match, and so need no topping up, is not known. */
-static uint64_t reserve(const struct engine_job *job)
+/* Under the lock. */
+static bool has_room(const struct engine *e)
 {
-    bool dearer = job->check && job->topup_cost > job->cost;
-    return steps_of(dearer ? job->topup_cost : job->cost);
+    unsigned length = atomic_load(&e->for_lanes.length) + atomic_load(&e->for_calls.length);
+    return !atomic_load(&e->stopping) && length < e->options.queue_max;
+}
+
+/* What the job may come to: whether a check will match, and so need no topping up, is not known. */
+static uint64_t reserve(const struct engine *e, const struct engine_job *job)
+{
+    uint64_t live = e->options.live_steps;
+    uint64_t own = job->call != NULL ? pace_call_steps(e, job->steps) : job->steps;
+    live = e->options.live_is_call ? pace_call_steps(e, live) : live;
+    return job->check && live > own ? live : own;
 }
 
 /* Under the lock. */
-static void wait_for(struct engine *e, struct waiting *w)
+static void wait_for(struct engine *e, struct waiter *w)
 {
-    *e->last = w;
-    e->last = &w->next;
-    e->queue_length++;
-    atomic_fetch_add(&e->waiting_steps, w->steps);
-    pthread_cond_signal(&e->work_cond);
+    queue_push(w->job->call != NULL ? &e->for_calls : &e->for_lanes, w);
+    (void)wake_one(e); /* where all are awake, each looks at its next step */
     while (!w->done) {
         pthread_cond_wait(&w->done_cond, &e->lock);
     }
 }
 
+static void init_waiter(struct waiter *w, const struct engine *e, struct engine_job *job)
+{
+    w->job = job;
+    w->next = NULL;
+    w->stage = STAGE_NEW;
+    w->taken = 0;
+    w->until = job->call != NULL ? 0 : job->steps;
+    w->most = reserve(e, job);
+    w->started_us = 0;
+    w->gave_way = false;
+    w->result = ERR_BUSY;
+    w->done = false;
+    pthread_cond_init(&w->done_cond, NULL);
+}
+
 enum err engine_run(struct engine *e, struct engine_job *job)
 {
-    struct waiting w = { .job = job, .steps = reserve(job), .result = ERR_BUSY };
-    pthread_cond_init(&w.done_cond, NULL);
+    struct waiter w; /* its lane is large, and written only when it gives way */
+    if (job->call != NULL && job->memory_bytes > e->options.memory_budget) {
+        return ERR_INTERNAL;
+    }
+    init_waiter(&w, e, job);
     pthread_mutex_lock(&e->lock);
     e->callers++;
-    if (!e->stopping && e->queue_length < e->queue_max) {
+    if (has_room(e)) {
         wait_for(e, &w);
     }
     e->callers--;
-    if (e->stopping && e->callers == 0) {
+    if (atomic_load(&e->stopping) && e->callers == 0) {
         pthread_cond_signal(&e->gone_cond);
     }
     pthread_mutex_unlock(&e->lock);
     pthread_cond_destroy(&w.done_cond);
+    if (w.gave_way) { /* and was given up: the engine stops */
+        secret_wipe(&w.lane, sizeof(w.lane));
+    }
     return w.result;
-}
-
-/* ---- the estimate ---- */
-
-static double steps_left(const struct hasher *h, int64_t now_us, double steps_per_us)
-{
-    int64_t started_us = atomic_load(&h->started_us);
-    if (started_us == 0) {
-        return 0;
-    }
-    double left = (double)atomic_load(&h->steps) - (double)(now_us - started_us) * steps_per_us;
-    return left > 0 ? left : 0;
-}
-
-int64_t engine_expected_wait_us(const struct engine *e, uint64_t queued_steps)
-{
-    int64_t now_us = clock_monotonic_us();
-    double steps_per_us = (double)atomic_load(&e->steps_per_second) / 1e6;
-    double steps = (double)atomic_load(&e->waiting_steps) + (double)queued_steps;
-    for (unsigned i = 0; i < e->thread_count; i++) {
-        steps += steps_left(&e->hashers[i], now_us, steps_per_us);
-    }
-    double wait_us = steps / (steps_per_us * e->thread_count);
-    /* Cost 31 on a slow core overflows nothing, but a caller adds this to other times. */
-    return wait_us < 1e15 ? (int64_t)wait_us : INT64_C(1000000000000000);
 }

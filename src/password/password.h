@@ -26,38 +26,75 @@ enum password_fit {
 };
 enum password_fit password_check(struct span password, size_t min_length);
 
+#define PASSWORD_LANES_MAX 8
+
+/* The form of new hashes: the live form. */
+enum password_form { PASSWORD_BCRYPT, PASSWORD_ARGON2ID };
+
 struct password_engine;
 struct password_options {
-    unsigned threads; /* one a core; at lower scheduling priority than everything else */
-    unsigned cost;    /* bcrypt cost of new hashes, 4 to 31: the live cost */
-    unsigned
-        queue_max; /* jobs waiting; callers block, so the number of workers bounds it as well */
+    unsigned threads;   /* one a core; at lower scheduling priority than everything else */
+    unsigned queue_max; /* jobs waiting; callers block: the number of workers bounds it as well */
+    enum password_form form;
+    unsigned cost;                             /* bcrypt: 4 to 31 */
+    uint32_t argon2_memory_kib, argon2_passes; /* argon2id */
+    uint64_t memory_budget; /* bytes that hashes other than bcrypt may use together */
+    struct span kernel;     /* a kernel's name; empty or "auto": see password_tune() */
+    unsigned lanes;         /* of each thread, at most PASSWORD_LANES_MAX; 0 likewise */
 };
-/* Start-up only; hashes nothing. */
+/* Start-up only; hashes nothing. ERR_CONFIG: this CPU does not run that kernel, or not with so many
+ * lanes. */
 MUST_CHECK enum err password_engine_new(const struct password_options *options,
                                         struct password_engine **ret_engine);
-/* Waits for jobs under way; no caller may be inside. NULL is fine. */
+/* Jobs under way are finished, or given up (ERR_BUSY) when they would take seconds. NULL is fine.
+ */
 void password_engine_free(struct password_engine *e);
 AUTO_DEFINE(password_engine, struct password_engine, password_engine_free);
 
-/* A new hash of the configured form: $2b$, or $bcrypt-sha256$v=2 for passwords over 72 bytes. */
+/* A new hash of the live form: $2b$, or $bcrypt-sha256$v=2 for passwords over 72 bytes; or
+ * $argon2id$. */
 MUST_CHECK enum err password_hash(struct password_engine *e, struct span password, struct arena *a,
                                   struct span *ret_hash);
-/* Compare with a stored hash ($2a$ $2b$ $2y$ $bcrypt-sha256$v=2), in constant time. A failed check
- * of a hash cheaper than the live cost is topped up to it, so that time does not tell. A password
- * over 72 bytes never matches a plain bcrypt hash, which would ignore its end. *ret_rehash: the
- * match is to be stored anew, since its form or cost is not the configured one. */
+/* Compare with a stored hash of any form that formats.h lists, in constant time. A failed check of
+ * a hash cheaper than the live form is topped up to it, so that time does not tell: by exactly the
+ * missing steps from bcrypt to bcrypt, by the measured time where a library's call is one of the
+ * two. A password over 72 bytes never matches a plain bcrypt hash, which would ignore its end.
+ * *ret_rehash: the match is to be stored anew, since it is not of the live form. */
 MUST_CHECK enum err password_verify(struct password_engine *e, struct span password,
                                     struct span hash, bool *ret_match, bool *ret_rehash);
-/* The hash to verify against for an account that does not exist: live cost, never a match. */
+/* The hash to verify against for an account that does not exist: live form, never a match. */
 struct span password_decoy(const struct password_engine *e);
 /* Could this text be a stored hash (for imports and the command line)? */
 bool password_is_hash(struct span hash);
 
-/* Steps of one login at the live cost. */
+/* Steps of one login in the live form. */
 uint64_t password_live_steps(const struct password_engine *e);
 /* Microseconds until `queued_steps` more than now waits would be done, from the measured rate;
  * never blocks. */
 int64_t password_expected_wait_us(const struct password_engine *e, uint64_t queued_steps);
+
+/* ---- which kernel, and how many lanes ---- */
+
+struct password_tuning {
+    char kernel[8];
+    unsigned lanes;
+    /* By number of lanes, all threads together; 0: not measured. */
+    uint64_t steps_per_second[PASSWORD_LANES_MAX + 1];
+};
+/* Measure, with all threads at once, whatever the options leave open; under half a second, in which
+ * jobs are served in between. One caller at a time, before password_engine_free(). ERR_BUSY: the
+ * machine was too busy to tell. Nothing is changed. */
+MUST_CHECK enum err password_tune(struct password_engine *e, struct password_tuning *ret_tuning);
+/* From the next step on. ERR_INVALID_INPUT: not for this build, CPU or options. */
+MUST_CHECK enum err password_use(struct password_engine *e, const struct password_tuning *tuning);
+/* The name of kernel `i` of this build, NULL past the last. */
+const char *password_kernel_name(size_t i);
+
+struct password_info {
+    const char *kernel;
+    unsigned lanes, threads;
+    uint64_t steps_per_second; /* of all threads with full lanes; assumed low until measured */
+};
+struct password_info password_engine_info(const struct password_engine *e);
 
 #endif

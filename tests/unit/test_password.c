@@ -160,7 +160,6 @@ TEST(a_malformed_or_unknown_hash_is_an_error_and_never_a_match)
         "$bcrypt-sha256$v=2,t=2b,r=5$" SALT "La8tDoK4PKbdOJk1thP1onTaFAWigly",
         "$bcrypt-sha256$v=2,t=2b,r=5$" SALT "$La8tDoK4PKbdOJk1thP1onTaFAWigly$",
         "$bcrypt-sha256$v=2,t=2b,r=5$0123456789abcdefghijkf$La8tDoK4PKbdOJk1thP1onTaFAWigly",
-        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG",
         "$1$salt$qJH7.N4xYta3aEG/dfqo/0",
     };
     AUTO(password_engine) struct password_engine *e = engine_of_cost(LIVE_COST);
@@ -291,7 +290,7 @@ TEST(case_spaces_and_one_changed_character_of_the_digest_matter)
     CHECK(!matches(e, SPAN("Password1"), span_of(text)));
     for (size_t i = 29; i < 60; i++) {
         char before = text[i];
-        text[i] = before == 'A' ? 'B' : 'A';
+        text[i] = before == 'C' ? '.' : 'C'; /* both good at the end, where bits must be zero */
         CHECK(!matches(e, SPAN("Password 1"), span_of(text)));
         text[i] = before;
     }
