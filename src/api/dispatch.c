@@ -5,6 +5,8 @@
 #include "handlers.h"
 #include "problem.h"
 
+#include <string.h>
+
 #define AGENT_MAX_BYTES 256
 
 void api_error_add(struct api_request *r, struct span field, const char *code, const char *detail)
@@ -133,11 +135,19 @@ static int64_t spread(int64_t pause_ms)
     return pause_ms - pause_ms / 4 + (int64_t)(random % (uint64_t)(pause_ms / 2 + 1));
 }
 
+/* The one that was refused last on this connection; a proxy's carries many. */
+static bool was_refused(const struct api_request *r)
+{
+    const struct http_peer *peer = r->x->peer;
+    struct span refused = { peer->refused_client, peer->refused_client_length };
+    return span_equal(r->item.client, refused);
+}
+
 /* A client that comes back before its Retry-After is over waits for the same refusal. */
 static enum err pause_eager(struct api_request *r)
 {
     int64_t left_us = r->x->peer->refused_until_us - clock_monotonic_us();
-    if (!hashes(r) || left_us <= 0) {
+    if (!hashes(r) || left_us <= 0 || !was_refused(r)) {
         return ERR_OK;
     }
     r->retry_after_s = (left_us + 999999) / 1000000;
@@ -148,8 +158,14 @@ static enum err pause_eager(struct api_request *r)
 
 static void remember_refusal(struct api_request *r)
 {
-    if (hashes(r)) {
-        r->x->peer->refused_until_us = clock_monotonic_us() + r->retry_after_s * 1000000;
+    struct http_peer *peer = r->x->peer;
+    struct span client = r->item.client;
+    if (hashes(r) && client.length <= sizeof(peer->refused_client)) {
+        peer->refused_until_us = clock_monotonic_us() + r->retry_after_s * 1000000;
+        peer->refused_client_length = client.length;
+        if (client.length > 0) {
+            memcpy(peer->refused_client, client.data, client.length);
+        }
     }
 }
 
@@ -190,7 +206,6 @@ static enum err submit(struct api_request *r)
 {
     const struct api_options *o = &r->api->options;
     bool slow = hashes(r);
-    TRY(pause_eager(r));
     r->item = (struct work_item){
         .run = run_item,
         .done = on_done,
@@ -201,6 +216,7 @@ static enum err submit(struct api_request *r)
         .deadline_us =
             clock_monotonic_us() + (slow ? o->login_deadline_ms : o->store_deadline_ms) * 1000,
     };
+    TRY(pause_eager(r));
     r->x->on_hangup = on_hangup;
     enum err why =
         work_submit(slow ? o->password_work : o->store_work, &r->item, &r->retry_after_s);

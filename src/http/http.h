@@ -70,8 +70,11 @@ struct http_peer {
     char address[46]; /* text of the socket's address */
     unsigned loop;    /* index of the connection's loop */
     bool tls;
-    int64_t refused_until_us; /* api's: a password request before it gets the same refusal after a
-                                 pause */
+    /* api's: a password request of this client before that time gets the same refusal after a pause
+     */
+    int64_t refused_until_us;
+    char refused_client[46]; /* http_address_key() */
+    size_t refused_client_length;
 };
 
 /* One request and its answer, from the first byte to the last. */

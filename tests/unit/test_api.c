@@ -124,6 +124,35 @@ TEST(a_refused_password_request_says_when_and_the_next_one_waits)
     CHECK_INT(q.x.response.delay_ms, 0);
 }
 
+TEST(a_refusal_makes_only_its_own_client_wait_on_a_connection_of_many)
+{
+    struct api_options options = standard_options();
+    options.login_deadline_ms = -1;
+    struct http_networks *proxies = NULL;
+    struct span bad;
+    CHECK_ERR(http_networks_parse(SPAN("192.0.2.1"), &proxies, &bad), ERR_OK);
+    options.trusted_proxies = proxies;
+    SERVICE(s, options);
+    (void)snprintf(s.peer.address, sizeof(s.peer.address), "192.0.2.1");
+    static const struct {
+        const char *headers;
+        bool waits;
+    } cases[] = {
+        { JSON_TYPE "X-Forwarded-For: 2001:db8::1\r\n", false },
+        { JSON_TYPE "X-Forwarded-For: 198.51.100.1\r\n", false },
+        { JSON_TYPE "X-Forwarded-For: 198.51.100.1\r\n", true },
+        { JSON_TYPE "X-Forwarded-For: 2001:db8:0:1::1\r\n", false },
+        { JSON_TYPE "X-Forwarded-For: 2001:db8:0:1::2\r\n", true },
+        { JSON_TYPE, false },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ASKED(q);
+        CHECK_INT(ask(&s, &q, "POST /login", cases[i].headers, ACCOUNT), 503);
+        CHECK((q.x.response.delay_ms > 0) == cases[i].waits);
+    }
+    http_networks_free(proxies);
+}
+
 TEST(a_wrong_body_is_never_overload)
 {
     struct api_options options = standard_options();
@@ -458,6 +487,7 @@ int main(void)
         cmocka_unit_test(the_errors_come_in_the_order_of_the_contract),
         cmocka_unit_test(a_session_id_that_is_none_is_another_path),
         cmocka_unit_test(a_refused_password_request_says_when_and_the_next_one_waits),
+        cmocka_unit_test(a_refusal_makes_only_its_own_client_wait_on_a_connection_of_many),
         cmocka_unit_test(a_wrong_body_is_never_overload),
         cmocka_unit_test(a_client_that_hangs_up_is_finished_exactly_once),
         cmocka_unit_test(verifying_tells_who_it_is_by_headers_whatever_the_method),
