@@ -61,13 +61,17 @@ static enum err argon2_digest(const struct format_hash *h, struct span password,
 
 /* ---- OpenSSL ---- */
 
+/* What went wrong is anywhere in the thread's queue of errors, which is left empty. */
 static enum err openssl_result(bool done)
 {
+    bool memory = false;
+    unsigned long reason = 0;
     if (done) {
         return ERR_OK;
     }
-    bool memory = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-    ERR_clear_error();
+    while ((reason = ERR_get_error()) != 0) {
+        memory = memory || ERR_GET_REASON(reason) == ERR_R_MALLOC_FAILURE;
+    }
     return memory ? ERR_NOMEM : ERR_INTERNAL;
 }
 

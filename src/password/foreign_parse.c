@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum {
+    ARGON2_SHORT_BYTES = 16,
     SHA256_BYTES = 32,
     SHA512_BYTES = 64,
     CRYPT_SALT_MAX = RADIX64_LENGTH(FORMAT_SALT_MAX),
@@ -46,16 +47,15 @@ static bool take_number(struct span *rest, struct span name, char end, struct ra
     return true;
 }
 
-/* Salt, '$' and digest, to the end; the digest is `digest_min` to FORMAT_DIGEST_MAX bytes. */
+/* Salt, '$' and digest, to the end. */
 static bool take_salt_and_digest(struct span rest, const char *alphabet, struct range salt,
-                                 size_t digest_min, struct format_hash *h)
+                                 struct format_hash *h)
 {
     struct span text;
     return span_split(&rest, '$', &text) && rest.data != NULL &&
            radix64_decode(alphabet, text, h->salt, salt.max, &h->salt_length) &&
            h->salt_length >= salt.min &&
-           radix64_decode(alphabet, rest, h->digest, FORMAT_DIGEST_MAX, &h->digest_length) &&
-           h->digest_length >= digest_min;
+           radix64_decode(alphabet, rest, h->digest, FORMAT_DIGEST_MAX, &h->digest_length);
 }
 
 static bool is_all_of(const char *alphabet, struct span text)
@@ -90,6 +90,13 @@ static bool check_crypt_end(struct span rest, size_t salt_max, size_t length)
 
 /* ---- forms ---- */
 
+/* The lengths in use. Any would do for argon2, but then most hashes that were cut off would too. */
+static bool is_argon2_digest(const struct format_hash *h)
+{
+    return h->digest_length == ARGON2_SHORT_BYTES || h->digest_length == SHA256_BYTES ||
+           h->digest_length == SHA512_BYTES;
+}
+
 /* $argon2id$v=19$ | m=19456,t=2,p=1$<salt>$<digest> */
 static bool parse_argon2(struct span rest, struct format_hash *h)
 {
@@ -100,7 +107,7 @@ static bool parse_argon2(struct span rest, struct format_hash *h)
     return take_number(&rest, SPAN("m="), ',', memory, &h->memory_kib) &&
            take_number(&rest, SPAN("t="), ',', passes, &h->rounds) &&
            take_number(&rest, SPAN("p="), '$', lanes, &h->lanes) && h->memory_kib >= 8 * h->lanes &&
-           take_salt_and_digest(rest, radix64_plain, salt, FORMAT_ARGON2_DIGEST_MIN, h);
+           take_salt_and_digest(rest, radix64_plain, salt, h) && is_argon2_digest(h);
 }
 
 /* RFC 7914, 2: N is less than 2^(128 r / 8). */
@@ -123,7 +130,7 @@ static bool parse_scrypt(struct span rest, struct format_hash *h)
         return false;
     }
     h->cost = cost;
-    return is_scrypt(h) && take_salt_and_digest(rest, radix64_plain, salt, SHA256_BYTES, h) &&
+    return is_scrypt(h) && take_salt_and_digest(rest, radix64_plain, salt, h) &&
            h->digest_length == SHA256_BYTES;
 }
 
@@ -200,8 +207,7 @@ static bool parse_pbkdf2(struct span rest, struct format_hash *h)
     const struct range salt = { 1, FORMAT_SALT_MAX };
     size_t length = h->scheme == FORMAT_PBKDF2_SHA512 ? SHA512_BYTES : SHA256_BYTES;
     return take_number(&rest, SPAN(""), '$', pbkdf2_rounds, &h->rounds) &&
-           take_salt_and_digest(rest, radix64_passlib, salt, length, h) &&
-           h->digest_length == length;
+           take_salt_and_digest(rest, radix64_passlib, salt, h) && h->digest_length == length;
 }
 
 /* pbkdf2_sha256$ | 600000$<salt, as it is>$<digest> */

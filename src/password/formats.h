@@ -36,7 +36,6 @@
 #define FORMAT_ARGON2_PASSES_MAX  100                 /* t, from 1; m is from 8 KiB a lane */
 #define FORMAT_ARGON2_LANES_MAX   16                  /* p, from 1 */
 #define FORMAT_ARGON2_SALT_MIN    8
-#define FORMAT_ARGON2_DIGEST_MIN  16
 #define FORMAT_SCRYPT_LOG_N_MAX   20       /* from 1; yescrypt's from 10 */
 #define FORMAT_SCRYPT_BLOCK_MAX   32       /* r, from 1 */
 #define FORMAT_SCRYPT_LANES_MAX   16       /* p, from 1 */
