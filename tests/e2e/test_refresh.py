@@ -1,10 +1,12 @@
 """The refresh rule of DESIGN section 5; the letters are those of its acceptance points."""
 import base64
 import random
+import string
+import time
 
 import pytest
 
-from service import bearer, claims_of, in_parallel
+from service import bearer, claims_of, free_port, in_parallel, wait_until
 
 pytestmark = pytest.mark.concurrent
 
@@ -19,12 +21,12 @@ def child_of(client, token):
     return answer.json()
 
 
-def metric(service, outcome):
-    """The count of one outcome of doorward_refresh_total."""
+def metric(service, name):
+    """What /metrics says after this name with its labels."""
     with service.client() as client:
         text = client.get(f"http://127.0.0.1:{service.settings['METRICS_PORT']}/metrics").text
     for line in text.splitlines():
-        if line.startswith(f'doorward_refresh_total{{outcome="{outcome}"}}'):
+        if line.startswith(name + " "):
             return float(line.split()[-1])
     return 0.0
 
@@ -120,41 +122,132 @@ def test_f_the_stores_clock_decides_so_a_token_from_before_a_restart_refreshes_o
         assert refresh(anew, child["refresh_token"]).status_code == 200
 
 
-def flipped(token, position):
-    raw = bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    raw[position // 8] ^= 1 << position % 8
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+# The parts of a token's bytes: version, id of the master key, session, counter, MAC.
+KEY_ID, SESSION, COUNTER, MAC = slice(1, 5), slice(5, 21), slice(21, 29), slice(29, 61)
+
+
+def bytes_of(token):
+    return bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+
+
+def text_of(raw):
     return base64.urlsafe_b64encode(bytes(raw)).rstrip(b"=").decode()
 
 
-def test_h_junk_never_reaches_the_store_and_revokes_nothing(start_service, new_service):
-    from service import free_port
+def with_part(token, part, value):
+    raw = bytes_of(token)
+    raw[part] = value
+    return text_of(raw)
+
+
+def with_each_bit_flipped(token):
+    for position in range(len(bytes_of(token)) * 8):
+        raw = bytes_of(token)
+        raw[position // 8] ^= 1 << position % 8
+        yield text_of(raw)
+
+
+def spelled_otherwise(token):
+    """The same bytes in texts that a lenient decoder takes as well."""
+    raw, last = bytes_of(token), token[-1]
+    for letter in ALPHABET:
+        if letter != last and bytes_of(token[:-1] + letter) == raw:
+            yield token[:-1] + letter
+    for other in (token + "=", token + "==", " " + token, token + "\n", token[:40] + "\r\n" + token[40:],
+                  "%" + token.encode().hex("%"), token.replace("-", "+").replace("_", "/")):
+        if other != token:
+            yield other
+
+
+def junk_like(token, foreign):
+    """Made from a good token of ours, and from a good one of another service with another master key."""
+    yield from with_each_bit_flipped(token)
+    yield from spelled_otherwise(token)
+    for one, other in ((token, foreign), (foreign, token)):
+        for part in (KEY_ID, SESSION, COUNTER, MAC):
+            if bytes_of(one)[part] != bytes_of(other)[part]:
+                yield with_part(one, part, bytes_of(other)[part])
+    for counter in (1, 2**31, 2**63 - 1, 2**63, 2**64 - 1):
+        yield with_part(token, COUNTER, counter.to_bytes(8, "big"))
+    yield from (foreign, token[:-1], token[:-4], token + "A", token + token, token.swapcase(), "A" * len(token), "-", "x" * 1000)
+    random_ones = random.Random(4)
+    for length in (*range(55, 70), 61, 61, 61):
+        yield text_of(random_ones.randbytes(length))
+
+
+def test_h_junk_never_reaches_the_store_and_revokes_nothing(start_service):
     service = start_service(METRICS_PORT=free_port())
     _, tokens = service.newcomer()
-    _, foreign = start_service().newcomer()  # made with another master key
+    foreign = start_service().newcomer()[1]["refresh_token"]
     token = tokens["refresh_token"]
-    bits = len(token) * 6 // 8 * 8
-    random_ones = random.Random(4)
-    junk = [flipped(token, random_ones.randrange(bits)) for _ in range(40)]
-    junk += [token[:-1], token + "A", token + "=", " " + token, token.upper(), "A" * len(token), "x",
-             token[:-1] + chr(ord(token[-1]) + 1), foreign["refresh_token"], tokens["access_token"]]
+    junk = [*junk_like(token, foreign), tokens["access_token"]]
+    assert token not in junk and len(bytes_of(token)) == MAC.stop
+    # A refresh is a write before anything else; reads are also those by which the process follows revocations.
+    writes = lambda: metric(service, 'doorward_store_seconds_count{operation="write"}')
+    junk_told = lambda: metric(service, 'doorward_refresh_total{outcome="junk"}')
     with service.client() as client:
+        before = writes()
         for one in junk:
             answer = refresh(client, one)
             assert answer.status_code == 401 and answer.json()["code"] == "invalid_refresh_token", one
-        assert metric(service, "junk") == len(junk)
-        assert refresh(client, token).status_code == 200
+        assert junk_told() == len(junk) and writes() == before
+        child_of(client, token)
+        assert junk_told() == len(junk) and writes() == before + 1
 
 
 def test_an_idle_session_expires(start_service):
     service = start_service(REFRESH_TOKEN_EXPIRY=1)
     _, tokens = service.newcomer()
     with service.client() as client:
-        from service import wait_until
         first = child_of(client, tokens["refresh_token"])
         sessions = lambda: client.get("/sessions", headers=bearer(first)).json().get("sessions")
         wait_until(lambda: not sessions(), "the session's end")
         answer = refresh(client, first["refresh_token"])
         assert answer.status_code == 401 and answer.json()["code"] == "refresh_token_expired"
+
+
+def test_a_session_in_use_ends_at_its_greatest_age(start_service):
+    service = start_service(SESSION_MAX_AGE=3)
+    _, tokens = service.newcomer()
+    with service.client() as client:
+        answers = [refresh(client, tokens["refresh_token"])]
+        while answers[-1].status_code == 200:
+            time.sleep(0.1)  # never long unused: the age alone ends it
+            answers.append(refresh(client, answers[-1].json()["refresh_token"]))
+        assert len(answers) > 2 and answers[-1].json()["code"] == "refresh_token_expired"
+        left = [answer.json()["refresh_expires_in"] for answer in answers[:-1]]
+        assert max(left) <= 3 and left == sorted(left, reverse=True)
+
+
+def test_the_session_that_was_longest_unused_gives_way(start_service):
+    service = start_service(MAX_SESSIONS_PER_USER=3)
+    name = service.register()["username"]
+    oldest, idle, third = [service.login(name) for _ in range(3)]
+    with service.client() as client:
+        oldest = child_of(client, oldest["refresh_token"])
+        fourth = service.login(name)
+        assert refresh(client, idle["refresh_token"]).json()["code"] == "invalid_refresh_token"
+        assert client.get("/verify", headers=bearer(idle)).json()["code"] == "token_revoked"
+        for tokens in (oldest, third, fourth):
+            assert refresh(client, tokens["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/refresh-token", "/logout?scope=all"])
+def test_a_reuse_is_logged_with_address_and_agent_of_both_uses(start_service, path):
+    service = start_service(TRUSTED_PROXIES="127.0.0.1/32")
+    _, tokens = service.newcomer()
+    owner = {"User-Agent": "phone/1.0", "X-Forwarded-For": "192.0.2.7"}
+    thief = {"User-Agent": "thief/2.0", "X-Forwarded-For": "198.51.100.9"}
+    with service.client() as client:
+        token = tokens["refresh_token"]
+        for _ in range(2):
+            token = client.post("/refresh-token", json={"refresh_token": token}, headers=owner).json()["refresh_token"]
+        client.post(path, json={"refresh_token": tokens["refresh_token"]}, headers=thief)
+    event = service.wait_for_event(event="audit", action="refresh_reuse", session_id=claims_of(tokens["access_token"])["sid"])
+    assert (event["ip"], event["user_agent"]) == ("198.51.100.9", "thief/2.0")
+    assert (event["last_ip"], event["last_user_agent"]) == ("192.0.2.7", "phone/1.0")
+    assert event["level"] == "warn" and event["user_id"] == claims_of(tokens["access_token"])["sub"]
 
 
 @pytest.mark.parametrize("body", [{}, {"refresh_token": 5}, {"refresh_token": None}, {"refresh_token": "a", "x": 1},

@@ -1,6 +1,6 @@
 import pytest
 
-from service import bearer, claims_of
+from service import bearer, claims_of, wait_until
 
 pytestmark = pytest.mark.concurrent
 
@@ -35,6 +35,35 @@ def test_roles_are_asked_for_with_any_of(service, client):
     assert answer.status_code == 403 and answer.json()["code"] == "forbidden"
     assert client.get("/verify?role=", headers=headers).status_code == 403
     assert client.get("/verify?role=edit", headers=headers).status_code == 403
+
+
+def roles_of(client, tokens):
+    return client.get("/verify", headers=bearer(tokens)).headers["x-auth-roles"]
+
+
+def test_a_change_of_roles_reaches_new_tokens_at_the_next_refresh(service, client, newcomer):
+    name, tokens = newcomer
+    service.cli("user", "role", name, "editor")
+    assert roles_of(client, tokens) == ""  # what was signed stays as it was
+    refreshed = client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).json()
+    assert roles_of(client, refreshed) == "editor" and claims_of(refreshed["access_token"])["roles"] == ["editor"]
+    assert client.get("/verify?role=editor", headers=bearer(refreshed)).status_code == 200
+    service.cli("user", "role", name)
+    refreshed = client.post("/refresh-token", json={"refresh_token": refreshed["refresh_token"]}).json()
+    assert roles_of(client, refreshed) == "" and claims_of(refreshed["access_token"])["roles"] == []
+
+
+def test_a_change_of_roles_with_now_ends_the_tokens_that_are_out(service, client, newcomer):
+    name, tokens = newcomer
+    other, other_tokens = service.newcomer()
+    service.cli("user", "role", name, "editor", "--now")
+    # The command is another process; the service follows within a second.
+    answer = wait_until(lambda: (a := client.get("/verify", headers=bearer(tokens))).status_code == 401 and a,
+                        "the end of the token", patience_s=5)
+    assert answer.json()["code"] == "token_revoked"
+    assert client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code == 401
+    assert roles_of(client, service.login(name)) == "editor"
+    assert client.get("/verify", headers=bearer(other_tokens)).status_code == 200
 
 
 @pytest.mark.parametrize("value, code", [
@@ -92,7 +121,6 @@ def test_no_changed_token_is_accepted(client, newcomer):
 def test_an_expired_token_says_so(start_service):
     service = start_service(JWT_EXPIRY=1, JWT_LEEWAY=0)
     _, tokens = service.newcomer()
-    from service import wait_until
     with service.client() as client:
         answer = wait_until(lambda: (a := client.get("/verify", headers=bearer(tokens))).status_code == 401 and a,
                             "the expiry", patience_s=10)
