@@ -11,6 +11,9 @@ const struct command commands[] = {
     { "serve", "", "run the service until a signal ends it", HELP_ENV_FILE, serve_main },
     { "user", "COMMAND", "add, list and change users; beside a running service as well", NULL,
       user_main },
+    { "key", "COMMAND",
+      "list, rotate and retire the signing keys; beside a running service as well", NULL,
+      key_main },
     { "config", "", "print every setting and where it came from, secrets masked",
       "  --check           only judge the settings\n" HELP_ENV_FILE, config_main },
     { 0 },
@@ -110,7 +113,7 @@ int cli_main(int argc, char **argv)
         return EXIT_DONE;
     }
     if (argc < 2) {
-        complain("a command is missing: serve, user or config; see doorward --help");
+        complain("a command is missing: serve, user, key or config; see doorward --help");
     } else {
         complain("%s is no command; see doorward --help", word);
     }

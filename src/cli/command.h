@@ -23,10 +23,12 @@ struct command {
 /* The commands; each ends with one whose name is NULL. */
 extern const struct command commands[];
 extern const struct command user_commands[];
+extern const struct command key_commands[];
 
 int serve_main(const struct command *self, int argc, char **argv);
 int config_main(const struct command *self, int argc, char **argv);
 int user_main(const struct command *self, int argc, char **argv);
+int key_main(const struct command *self, int argc, char **argv);
 void version_print(void);
 
 /* NULL: not there. */
