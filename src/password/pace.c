@@ -131,7 +131,7 @@ uint64_t pace_capacity(const struct engine *e)
     for (unsigned i = 0; i < e->thread_count; i++) {
         rate += full_rate(&e->hashers[i]);
     }
-    return (uint64_t)rate + 1;
+    return rate >= 1 ? (uint64_t)rate : 1;
 }
 
 static double steps_left(const struct hasher *h, int64_t now_us)
