@@ -96,7 +96,8 @@ static enum err make_decoy(struct password_engine *e)
     TRY(secret_random(h.digest, h.digest_length));
     e->live_steps = format_steps(&h);
     e->decoy_length = format_text(&h, e->decoy);
-    return ERR_OK;
+    /* No hash is to be written that would be over the bounds when it is checked. */
+    return format_parse(password_decoy(e), &e->limits, &h) ? ERR_OK : ERR_CONFIG;
 }
 
 /* The portable kernel serves until something better has been measured. */

@@ -43,7 +43,7 @@ struct password_options {
     unsigned lanes;         /* of each thread, at most PASSWORD_LANES_MAX; 0 likewise */
 };
 /* Start-up only; hashes nothing. ERR_CONFIG: this CPU does not run that kernel, or not with so many
- * lanes. */
+ * lanes, or new hashes would be over the bounds of stored ones (formats.h). */
 MUST_CHECK enum err password_engine_new(const struct password_options *options,
                                         struct password_engine **ret_engine);
 /* Jobs under way are finished, or given up (ERR_BUSY) when they would take seconds. NULL is fine.

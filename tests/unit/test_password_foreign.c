@@ -2,6 +2,7 @@
 #include "check.h"
 #include "failing_malloc.h"
 #include "foreign.h"
+#include "password.h"
 
 #include <argon2.h>
 #include <sys/resource.h>
@@ -243,6 +244,31 @@ TEST(an_argon2id_hash_of_ours_is_one_to_libargon2)
     CHECK_ERR(foreign_make(&h, SPAN("a\0b")), ERR_INVALID_INPUT);
 }
 
+TEST(an_engine_whose_own_hashes_would_be_over_the_bounds_does_not_start)
+{
+    static const struct {
+        uint32_t memory_kib, passes;
+        enum err started;
+    } table[] = {
+        { 16384, 2, ERR_OK },
+        { 16385, 2, ERR_CONFIG },
+        { 8192, FORMAT_ARGON2_PASSES_MAX, ERR_OK },
+        { 8192, FORMAT_ARGON2_PASSES_MAX + 1, ERR_CONFIG },
+        { 7, 1, ERR_CONFIG },
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        AUTO(password_engine) struct password_engine *e = NULL;
+        const struct password_options options = { .threads = 1,
+                                                  .queue_max = 1,
+                                                  .form = PASSWORD_ARGON2ID,
+                                                  .cost = 4,
+                                                  .argon2_memory_kib = table[i].memory_kib,
+                                                  .argon2_passes = table[i].passes,
+                                                  .memory_budget = 16 << 20 };
+        CHECK_ERR(password_engine_new(&options, &e), table[i].started);
+    }
+}
+
 /* ---- memory that runs out ---- */
 
 TEST(without_memory_a_check_is_neither_a_match_nor_none)
@@ -314,6 +340,7 @@ int main(void)
               cmocka_unit_test(nothing_that_crypt_would_cut_off_matches),
               cmocka_unit_test(a_password_with_nul_is_refused),
               cmocka_unit_test(an_argon2id_hash_of_ours_is_one_to_libargon2),
+              cmocka_unit_test(an_engine_whose_own_hashes_would_be_over_the_bounds_does_not_start),
               cmocka_unit_test(without_memory_a_check_is_neither_a_match_nor_none),
               cmocka_unit_test(without_memory_nothing_is_made),
               cmocka_unit_test(libraries_without_memory_give_neither_a_match_nor_none));
