@@ -6,7 +6,7 @@ import urllib.parse
 import pytest
 
 from gateways import Gateway, Upstream
-from service import Service, bearer, claims_of, read_answer, wait_until
+from service import Service, bearer, claims_of, free_port, read_answer, wait_until
 
 IDENTITY = ("x-auth-user", "x-auth-username", "x-auth-session", "x-auth-roles")
 
@@ -14,7 +14,8 @@ IDENTITY = ("x-auth-user", "x-auth-username", "x-auth-session", "x-auth-roles")
 @pytest.fixture(scope="module")
 def service(request, tmp_path_factory):
     """With a token that has expired: made by a first process, whose tokens live a second."""
-    running = Service(tmp_path_factory.mktemp("doorward"), VERIFY_COOKIE="access", JWT_EXPIRY=1, JWT_LEEWAY=0)
+    running = Service(tmp_path_factory.mktemp("doorward"), VERIFY_COOKIE="access", JWT_EXPIRY=1, JWT_LEEWAY=0,
+                      METRICS_PORT=free_port())
     request.addfinalizer(running.stop)
     running.start()
     running.expired = running.newcomer()[1]
@@ -187,6 +188,21 @@ def test_the_question_itself_is_not_open_to_clients(gateway, member, path):
     answer, seen = gateway.ask("GET", path, headers=bearer(member[1]))
     assert answer.status_code == 404 or seen["path"] == path
     assert "x-auth-user" not in answer.headers
+
+
+def handshakes(service):
+    with service.client() as client:
+        text = client.get(f"http://127.0.0.1:{service.settings['METRICS_PORT']}/metrics").text
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("doorward_tls_handshakes_total{"))
+
+
+def test_the_question_is_asked_on_connections_that_are_kept(gateway, service, member):
+    before = handshakes(service)
+    for _ in range(10):
+        assert gateway.ask(headers=bearer(member[1]))[0].status_code == 200
+        assert gateway.ask("POST", "/x", content=b"body")[0].status_code == 401
+        assert gateway.ask("GET", "/admin/x", headers=bearer(member[1]))[0].status_code == 403
+    assert handshakes(service) - before < 10
 
 
 def test_while_doorward_is_down_nobody_comes_through(gateway, service, member):
