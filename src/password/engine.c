@@ -18,7 +18,7 @@ static uint64_t steps_left(const struct waiter *w)
     return w->most - w->taken;
 }
 
-void queue_push(struct waiter_queue *q, struct waiter *w)
+void waiters_push(struct waiter_queue *q, struct waiter *w)
 {
     w->next = NULL;
     *q->last = w;
@@ -27,7 +27,7 @@ void queue_push(struct waiter_queue *q, struct waiter *w)
     atomic_fetch_add(&q->steps, steps_left(w));
 }
 
-struct waiter *queue_pop(struct waiter_queue *q)
+struct waiter *waiters_pop(struct waiter_queue *q)
 {
     struct waiter *w = q->first;
     if (w != NULL) {
@@ -49,7 +49,7 @@ void waiter_finish(struct waiter *w, enum err result)
 static void refuse_all(struct waiter_queue *q)
 {
     struct waiter *w;
-    while ((w = queue_pop(q)) != NULL) {
+    while ((w = waiters_pop(q)) != NULL) {
         waiter_finish(w, ERR_BUSY);
     }
 }
@@ -200,7 +200,7 @@ static uint64_t reserve(const struct engine *e, const struct engine_job *job)
 /* Under the lock. */
 static void wait_for(struct engine *e, struct waiter *w)
 {
-    queue_push(w->job->call != NULL ? &e->for_calls : &e->for_lanes, w);
+    waiters_push(w->job->call != NULL ? &e->for_calls : &e->for_lanes, w);
     (void)wake_one(e); /* where all are awake, each looks at its next step */
     while (!w->done) {
         pthread_cond_wait(&w->done_cond, &e->lock);

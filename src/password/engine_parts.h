@@ -119,8 +119,8 @@ struct engine {
 #define CALL_SCALE_ONE 1024
 
 /* ---- engine.c: the queues; under the lock ---- */
-void queue_push(struct waiter_queue *q, struct waiter *w);
-struct waiter *queue_pop(struct waiter_queue *q);
+void waiters_push(struct waiter_queue *q, struct waiter *w);
+struct waiter *waiters_pop(struct waiter_queue *q);
 /* Wake a thread that sleeps; false when none does. */
 bool wake_one(struct engine *e);
 void waiter_finish(struct waiter *w, enum err result);

@@ -202,7 +202,7 @@ static bool call_is_due(const struct hasher *h)
 static struct waiter *take_call(struct hasher *h)
 {
     struct engine *e = h->engine;
-    struct waiter *w = queue_pop(&e->for_calls);
+    struct waiter *w = waiters_pop(&e->for_calls);
     e->memory_left -= w->job->memory_bytes;
     w->started_us = clock_monotonic_us();
     atomic_store(&h->call_steps, w->most);
@@ -277,7 +277,7 @@ static void give_way(struct hasher *h)
             w->lane = h->lanes[i];
             w->gave_way = true;
             vacate(h, i);
-            queue_push(&e->for_lanes, w);
+            waiters_push(&e->for_lanes, w);
             wanted--;
         }
     }
@@ -339,7 +339,7 @@ static struct waiter *take(struct hasher *h)
            (h->count == 0 || h->passed_over > PATIENCE || is_least_busy(h))) {
         const struct waiter *w = e->for_lanes.first;
         atomic_fetch_add(&h->steps_left, w->most - w->taken);
-        *end = queue_pop(&e->for_lanes);
+        *end = waiters_pop(&e->for_lanes);
         end = &(*end)->next;
         h->count++; /* for is_least_busy(); place() counts again */
     }
