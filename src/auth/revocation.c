@@ -361,3 +361,19 @@ size_t revocations_count(struct revocations *r)
     unlock_table(r);
     return count;
 }
+
+static size_t table_bytes(const struct table *t)
+{
+    return sizeof(*t) + t->slots * sizeof(t->slot[0]);
+}
+
+size_t revocations_bytes(struct revocations *r)
+{
+    lock_table(r);
+    size_t bytes = table_bytes(atomic_load(&r->current));
+    for (const struct table *t = r->retired; t != NULL; t = t->next_retired) {
+        bytes += table_bytes(t);
+    }
+    unlock_table(r);
+    return bytes;
+}

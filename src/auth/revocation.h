@@ -41,6 +41,7 @@ uint64_t revocations_failures(struct revocations *r);
 /* ... and given back after it: unless another one failed meanwhile, everything is made good. */
 void revocations_complete(struct revocations *r, uint64_t failures);
 size_t revocations_count(struct revocations *r);
+size_t revocations_bytes(struct revocations *r); /* of all tables that are held */
 
 /* What a token says of itself. */
 struct revocation_subject {

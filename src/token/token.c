@@ -56,7 +56,8 @@ static bool has_fitting_secret(const struct token_options *o, const struct jwk_k
 static bool is_acceptable(const struct token_options *o, const struct jwk_kind *kind)
 {
     return kind != NULL && is_text(o->issuer) && is_text(o->audience) && is_text(o->type) &&
-           o->expiry_s > 0 && o->leeway_s >= 0 && has_fitting_secret(o, kind);
+           o->expiry_s > 0 && o->expiry_s <= TOKEN_MAX_EXPIRY_S && o->leeway_s >= 0 &&
+           has_fitting_secret(o, kind);
 }
 
 static char *text_copy(struct span s)

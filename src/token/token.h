@@ -16,7 +16,8 @@
 
 #include "base.h"
 
-#define TOKEN_MAX_BYTES 4096 /* a longer access token is refused unparsed */
+#define TOKEN_MAX_BYTES    4096 /* a longer access token is refused unparsed */
+#define TOKEN_MAX_EXPIRY_S (INT64_C(30) * 24 * 3600)
 
 /* The master keys: the first writes, all read. Each is 32 bytes. */
 #define TOKEN_MASTER_BYTES 32
@@ -73,9 +74,9 @@ struct token_claims {
 /* Signs; issued_at_s and expires_at_s are set from `now_ms` and the configured expiry. */
 MUST_CHECK enum err token_issue(struct tokens *t, const struct token_claims *claims, int64_t now_ms,
                                 struct arena *a, struct span *ret_token);
-/* ERR_INVALID_TOKEN, or ERR_TOKEN_EXPIRED for one that is ours in every other way. A token with a
- * longer life than expiry_s is refused: revocations are kept no longer. *ret_claims points into
- * `a`. */
+/* ERR_INVALID_TOKEN, or ERR_TOKEN_EXPIRED for one that is ours in every other way. A token that was
+ * made under a longer expiry_s counts as expired after the present one: revocations are kept no
+ * longer. *ret_claims points into `a`. */
 MUST_CHECK enum err token_verify(struct tokens *t, struct span token, int64_t now_ms,
                                  struct arena *a, struct token_claims *ret_claims);
 

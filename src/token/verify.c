@@ -156,14 +156,19 @@ static bool has_our_form(const struct tokens *t, const json_t *payload)
            json_object_get(payload, "nbf") == NULL;
 }
 
-/* A token lives no longer than the configured expiry: that is how long revocations are kept, so one
- * that outlived them would come back to life. */
+/* A token lives no longer than the present JWT_EXPIRY, which is how long revocations are kept: one
+ * that was made under a longer one ends earlier than it says, so that its client refreshes. */
 static bool read_times(const struct tokens *t, const json_t *payload, struct token_claims *c)
 {
-    return seconds_member(payload, "iat", &c->issued_at_s) &&
-           seconds_member(payload, "exp", &c->expires_at_s) &&
-           seconds_member(payload, "auth_time", &c->auth_time_s) &&
-           c->expires_at_s > c->issued_at_s && c->expires_at_s - c->issued_at_s <= t->expiry_s;
+    bool good = seconds_member(payload, "iat", &c->issued_at_s) &&
+                seconds_member(payload, "exp", &c->expires_at_s) &&
+                seconds_member(payload, "auth_time", &c->auth_time_s) &&
+                c->expires_at_s > c->issued_at_s &&
+                c->expires_at_s - c->issued_at_s <= TOKEN_MAX_EXPIRY_S;
+    if (good && c->expires_at_s - c->issued_at_s > t->expiry_s) {
+        c->expires_at_s = c->issued_at_s + t->expiry_s;
+    }
+    return good;
 }
 
 static bool read_ids(const json_t *payload, struct token_claims *c)

@@ -135,6 +135,24 @@ struct reader {
 };
 
 /* What was ended before the question is refused; what never ends is not. */
+/* The figure of the README: all of them alive at one moment, which is more than a day brings. */
+TEST(a_million_revocations_fit_in_101_megabytes_and_are_freed_at_their_expiry)
+{
+    enum { MILLION = 1000000 };
+    struct revocations *r = open_table(1);
+    for (uint64_t i = 1; i <= MILLION; i++) {
+        end_session(r, i * UINT64_C(0x9e3779b97f4a7c15), END_MS);
+    }
+    CHECK_INT(revocations_count(r), MILLION);
+    CHECK(revocations_bytes(r) <= (size_t)101 * MILLION);
+    CHECK_ERR(ask(r, 1, 7 * UINT64_C(0x9e3779b97f4a7c15), 0), ERR_TOKEN_REVOKED);
+    CHECK_ERR(ask(r, 1, 7, 0), ERR_OK);
+    CHECK_ERR(revocations_forget(r, END_MS), ERR_OK);
+    CHECK_INT(revocations_count(r), 0);
+    CHECK(revocations_bytes(r) <= 64 * (size_t)1024);
+    revocations_free(r);
+}
+
 static void *read_on(void *argument)
 {
     struct reader *me = argument;
@@ -235,13 +253,15 @@ TEST(siphash_is_siphash)
 
 int main(void)
 {
-    RUN_TESTS(cmocka_unit_test(before_it_is_complete_a_table_lets_nobody_pass),
-              cmocka_unit_test(an_ended_session_is_refused_and_its_neighbours_are_not),
-              cmocka_unit_test(a_raised_epoch_refuses_lower_tokens_but_the_kept_session),
-              cmocka_unit_test(a_lower_epoch_that_comes_late_changes_nothing),
-              cmocka_unit_test(both_kinds_hold_at_once),
-              cmocka_unit_test(thousands_are_held_and_forgotten_at_their_time_only),
-              cmocka_unit_test(what_ends_meanwhile_is_not_taken_for_what_was_asked_after),
-              cmocka_unit_test(readers_see_every_ending_while_tables_grow_are_raised_and_replaced),
-              cmocka_unit_test(siphash_is_siphash));
+    RUN_TESTS(
+        cmocka_unit_test(before_it_is_complete_a_table_lets_nobody_pass),
+        cmocka_unit_test(an_ended_session_is_refused_and_its_neighbours_are_not),
+        cmocka_unit_test(a_raised_epoch_refuses_lower_tokens_but_the_kept_session),
+        cmocka_unit_test(a_lower_epoch_that_comes_late_changes_nothing),
+        cmocka_unit_test(both_kinds_hold_at_once),
+        cmocka_unit_test(thousands_are_held_and_forgotten_at_their_time_only),
+        cmocka_unit_test(a_million_revocations_fit_in_101_megabytes_and_are_freed_at_their_expiry),
+        cmocka_unit_test(what_ends_meanwhile_is_not_taken_for_what_was_asked_after),
+        cmocka_unit_test(readers_see_every_ending_while_tables_grow_are_raised_and_replaced),
+        cmocka_unit_test(siphash_is_siphash));
 }

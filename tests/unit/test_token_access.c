@@ -134,6 +134,22 @@ TEST(an_arena_that_is_too_small_is_reported_and_lets_nobody_in)
     }
 }
 
+TEST(a_token_of_a_longer_expiry_ends_with_the_present_one)
+{
+    struct token_options o = options_for("HS256");
+    AUTO(token) struct tokens *longer = NULL;
+    AUTO(token) struct tokens *t = open_with_key("HS256");
+    struct text token;
+    o.expiry_s = TOKEN_MAX_EXPIRY_S;
+    CHECK_ERR(token_open(&o, &longer), ERR_OK);
+    issue(longer, &token);
+    const int64_t end_ms = NOW_MS + (EXPIRY_S + LEEWAY_S) * INT64_C(1000);
+    CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
+    CHECK_ERR(verify_at(t, text_span(&token), end_ms - 1), ERR_OK);
+    CHECK_ERR(verify_at(t, text_span(&token), end_ms), ERR_TOKEN_EXPIRED);
+    CHECK_ERR(verify_at(longer, text_span(&token), end_ms), ERR_OK);
+}
+
 TEST(the_leeway_counts_at_both_ends_and_not_a_second_longer)
 {
     AUTO(token) struct tokens *t = open_with_key("HS256");
@@ -234,7 +250,7 @@ TEST(a_claim_of_another_type_or_value_is_refused)
         { "exp", "9223372036854775808" },
         { "exp", "253402300799" },
         { "exp", "253402300800" },
-        { "exp", "1800003601" },
+        { "exp", "1802592001" },
         { "exp", "1800000000" },
         { "auth_time", "\"1\"" },
         { "auth_time", "-1" },
@@ -335,6 +351,7 @@ int main(void)
               cmocka_unit_test(two_tokens_for_the_same_claims_differ),
               cmocka_unit_test(a_token_that_would_be_refused_for_its_length_is_not_issued),
               cmocka_unit_test(an_arena_that_is_too_small_is_reported_and_lets_nobody_in),
+              cmocka_unit_test(a_token_of_a_longer_expiry_ends_with_the_present_one),
               cmocka_unit_test(the_leeway_counts_at_both_ends_and_not_a_second_longer),
               cmocka_unit_test(only_a_token_that_is_otherwise_ours_is_called_expired),
               cmocka_unit_test(a_token_with_the_right_claims_in_any_order_is_accepted),

@@ -353,6 +353,95 @@ TEST(the_same_keys_again_make_no_new_snapshot)
     arena_done(&a);
 }
 
+TEST(the_version_moves_with_every_change_and_only_then)
+{
+    AUTO(token) struct tokens *t = open_tokens("ES256");
+    struct arena a;
+    arena_init(&a, ARENA_BYTES);
+    struct token_key keys[] = { make_key(t, &a, 1), make_key(t, &a, 2) };
+    uint64_t first = token_ring_version(t);
+    CHECK(first != 0);
+    CHECK_ERR(token_ring_set(t, keys, 2), ERR_OK);
+    uint64_t second = token_ring_version(t);
+    CHECK(second != first);
+    CHECK_ERR(token_ring_set(t, keys, 2), ERR_OK);
+    CHECK(token_ring_version(t) == second);
+    struct token_key broken = keys[1];
+    broken.wrapped = SPAN("AAAA");
+    broken.kid = SPAN("another");
+    CHECK_ERR(token_ring_set(t, &broken, 1), ERR_CONFIG);
+    CHECK(token_ring_version(t) == second);
+    CHECK_ERR(token_ring_set(t, keys, 1), ERR_OK);
+    CHECK(token_ring_version(t) != second && token_ring_version(t) != first);
+    arena_done(&a);
+}
+
+TEST(the_higher_generation_signs_whatever_the_times)
+{
+    AUTO(token) struct tokens *t = open_tokens("ES256");
+    struct arena a;
+    arena_init(&a, ARENA_BYTES);
+    struct token_key keys[] = { make_key(t, &a, NOW_MS), make_key(t, &a, NOW_MS - 5000),
+                                make_key(t, &a, NOW_MS + 5000) };
+    for (size_t i = 0; i < 3; i++) {
+        keys[i].generation = (int64_t)i + 1;
+    }
+    CHECK_ERR(token_ring_set(t, keys, 3), ERR_OK);
+    CHECK_SPAN(keys[1].kid, ring_signer(ring_current(t), NOW_MS)->kid);
+    CHECK_SPAN(keys[2].kid, ring_signer(ring_current(t), NOW_MS + 5000)->kid);
+    /* None is active: the first of them. */
+    CHECK_SPAN(keys[0].kid, ring_signer(ring_current(t), 1)->kid);
+    arena_done(&a);
+}
+
+/* A key is opened once: snapshots that have it in common share it, also when it begins to sign. */
+TEST(snapshots_share_the_keys_that_they_have_in_common)
+{
+    AUTO(token) struct tokens *t = open_tokens("ES256");
+    struct arena a;
+    struct text token;
+    arena_init(&a, ARENA_BYTES);
+    struct token_key keys[] = { make_key(t, &a, 1), make_key(t, &a, 2) };
+    keys[1].signs = false;
+    CHECK_ERR(token_ring_set(t, keys, 2), ERR_OK);
+    issue(t, &token);
+    const struct ring_key *first = ring_find(ring_current(t), keys[0].kid, NOW_MS);
+    keys[1].signs = true;
+    CHECK_ERR(token_ring_set(t, keys, 2), ERR_OK);
+    const struct ring_key *again = ring_find(ring_current(t), keys[0].kid, NOW_MS);
+    CHECK(again != first && again->sign.item == first->sign.item);
+    CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
+    CHECK_SPAN(keys[1].kid, kid_of(t));
+    issue(t, &token);
+    CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
+    CHECK_ERR(token_ring_set(t, keys + 1, 1), ERR_OK);
+    CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
+    arena_done(&a);
+}
+
+TEST(a_wrapped_key_tells_which_master_key_opens_it)
+{
+    AUTO(token) struct tokens *t = open_tokens("ES256");
+    struct token_options o = options_for("ES256");
+    AUTO(token) struct tokens *stranger = NULL;
+    struct arena a;
+    char id[TOKEN_MASTER_ID_LENGTH + 1] = "x";
+    arena_init(&a, ARENA_BYTES);
+    o.master[0] = SPAN(MASTER_2);
+    CHECK_ERR(token_open(&o, &stranger), ERR_OK);
+    struct token_key key = make_key(t, &a, 1);
+    CHECK(token_wrapped_by(t, key.wrapped, id));
+    CHECK_SPAN(token_master_id(t), id);
+    CHECK(!token_wrapped_by(stranger, key.wrapped, id));
+    CHECK_SPAN(token_master_id(t), id);
+    const struct span none[] = { SPAN_NONE, SPAN(""), SPAN("!"), SPAN("AAAA") };
+    for (size_t i = 0; i < 4; i++) {
+        CHECK(!token_wrapped_by(t, none[i], id));
+        CHECK_INT(strlen(id), 0);
+    }
+    arena_done(&a);
+}
+
 TEST(more_keys_than_the_ceiling_are_refused)
 {
     AUTO(token) struct tokens *t = open_tokens("ES256");
@@ -476,6 +565,10 @@ int main(void)
         cmocka_unit_test(keys_of_an_earlier_algorithm_still_verify),
         cmocka_unit_test(the_key_set_is_byte_equal_on_every_replica_whatever_the_order),
         cmocka_unit_test(the_same_keys_again_make_no_new_snapshot),
+        cmocka_unit_test(the_version_moves_with_every_change_and_only_then),
+        cmocka_unit_test(the_higher_generation_signs_whatever_the_times),
+        cmocka_unit_test(snapshots_share_the_keys_that_they_have_in_common),
+        cmocka_unit_test(a_wrapped_key_tells_which_master_key_opens_it),
         cmocka_unit_test(more_keys_than_the_ceiling_are_refused),
         cmocka_unit_test(a_secret_publishes_nothing_and_takes_no_keys),
         cmocka_unit_test(the_previous_secret_verifies_and_does_not_sign),
