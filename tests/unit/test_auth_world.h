@@ -102,6 +102,7 @@ static inline struct auth_options door_options(const struct door *d, const struc
                                   .passwords = d->engine,
                                   .clock = clock,
                                   .loops = 2,
+                                  .token_cache_bytes = (size_t)1024 * 1024,
                                   .password_min_length = 8,
                                   .max_sessions_per_user = 5,
                                   .access_expiry_s = 3600,

@@ -4,19 +4,7 @@
  * changes bits, algorithms, headers and spellings until something lets him in. Each attack stands
  * beside a control: the unchanged token, which is accepted. Where the forger signs with the real
  * private key, the point is that even then only the one algorithm and the one spelling pass. */
-#include "test_token_world.h"
-
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-
-static void check_refused(struct tokens *t, struct span token)
-{
-    if (verify(t, token) != ERR_INVALID_TOKEN) {
-        fail_msg("not refused: %.*s", SPAN_FMT(token));
-    }
-}
+#include "test_token_forger.h"
 
 /* ---- bytes ---- */
 
@@ -172,71 +160,6 @@ TEST(json_serialisations_and_other_shapes_are_refused)
 
 /* ---- headers ---- */
 
-/* Signed with the real secret: the header alone is what is refused. */
-TEST(a_header_with_anything_but_alg_kid_and_typ_is_refused)
-{
-    static const char *const formats[] = {
-        "{\"alg\":\"HS256\",\"kid\":\"%s\"}",
-        "{\"alg\":\"HS256\",\"typ\":\"at+jwt\"}",
-        "{\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"AT+JWT\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"application/at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":null}",
-        "{\"alg\":\"HS256\",\"kid\":\"%sx\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"../%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\\u0000\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":[\"%s\"],\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"' or 1=1--\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":null,\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":1,\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"none\",\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"jwk\":{\"kty\":\"oct\"}}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"jku\":\"http://127.0.0.1:9/\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"x5u\":\"http://127.0.0.1:9/\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"x5c\":[\"AA\"]}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"x5t\":\"AA\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"crit\":[\"exp\"],\"exp\":1}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"crit\":[]}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"b64\":false}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"b64\":true}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"zip\":\"DEF\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"cty\":\"JWT\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"enc\":\"A256GCM\"}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\",\"x\":1}",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"} x",
-        "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"",
-        "[\"HS256\",\"%s\",\"at+jwt\"]",
-        "{\"alg\":\"hs256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS256 \",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":256,\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"ALG\":\"HS256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"HS384\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-        "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
-    };
-    AUTO(token) struct tokens *t = open_with_key("HS256");
-    struct text payload;
-    struct text token;
-    char header[1024];
-    payload_with(&payload, (struct claim){ "later", NULL });
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(header, sizeof(header), formats[i], kid_of(t), kid_of(t));
-#pragma GCC diagnostic pop
-        forge(t, span_of(header), text_span(&payload), &token);
-        check_refused(t, text_span(&token));
-    }
-    snprintf(header, sizeof(header),
-             " {\"typ\":\"at+jwt\", \"\\u0061lg\":\"HS256\",\n\"kid\":\"%s\"}", kid_of(t));
-    forge(t, span_of(header), text_span(&payload), &token);
-    CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
-}
-
 TEST(a_header_of_many_kilobytes_is_refused)
 {
     AUTO(token) struct tokens *t = open_with_key("HS256");
@@ -277,57 +200,6 @@ TEST(a_token_without_a_signature_is_refused_in_every_spelling_of_none)
 }
 
 /* ---- algorithms and keys ---- */
-
-static void begin_with_alg(const struct tokens *t, const char *alg, struct text *token)
-{
-    struct text payload;
-    char header[256];
-    payload_with(&payload, (struct claim){ "later", NULL });
-    snprintf(header, sizeof(header), "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}", alg,
-             kid_of(t));
-    begin_token(token, span_of(header), text_span(&payload));
-}
-
-static EVP_PKEY *private_key_of(const struct tokens *t)
-{
-    const char *pem = jwks_item_pem(ring_signer(ring_current(t), NOW_MS)->sign.item);
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-    BIO_free(bio);
-    CHECK(key != NULL);
-    return key;
-}
-
-/* Sign as JWS does: raw r and s for ECDSA, salt as long as the digest for PSS. */
-static void sign_pkey(struct text *token, EVP_PKEY *key, const EVP_MD *md, int padding)
-{
-    uint8_t signature[1024];
-    size_t length = sizeof(signature);
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *options = NULL;
-    CHECK_INT(EVP_DigestSignInit(c, &options, md, NULL, key), 1);
-    if (padding != 0) {
-        CHECK(EVP_PKEY_CTX_set_rsa_padding(options, padding) > 0);
-    }
-    if (padding == RSA_PKCS1_PSS_PADDING) {
-        CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) > 0);
-    }
-    CHECK_INT(EVP_DigestSign(c, signature, &length, (const uint8_t *)token->data, token->length),
-              1);
-    EVP_MD_CTX_free(c);
-    if (EVP_PKEY_is_a(key, "EC")) {
-        const uint8_t *der = signature;
-        ECDSA_SIG *parts = d2i_ECDSA_SIG(NULL, &der, (long)length);
-        uint8_t raw[64];
-        CHECK_INT(BN_bn2binpad(ECDSA_SIG_get0_r(parts), raw, 32), 32);
-        CHECK_INT(BN_bn2binpad(ECDSA_SIG_get0_s(parts), raw + 32, 32), 32);
-        ECDSA_SIG_free(parts);
-        memcpy(signature, raw, sizeof(raw));
-        length = sizeof(raw);
-    }
-    text_add(token, SPAN("."));
-    text_add_base64url(token, (struct span){ (const char *)signature, length });
-}
 
 /* Even the real private key signs with its one algorithm only. */
 TEST(another_algorithm_of_the_same_key_is_refused)
@@ -523,7 +395,6 @@ int main(void)
               cmocka_unit_test(a_giant_token_is_refused),
               cmocka_unit_test(a_good_token_of_exactly_the_maximum_passes_and_one_over_it_does_not),
               cmocka_unit_test(json_serialisations_and_other_shapes_are_refused),
-              cmocka_unit_test(a_header_with_anything_but_alg_kid_and_typ_is_refused),
               cmocka_unit_test(a_header_of_many_kilobytes_is_refused),
               cmocka_unit_test(a_token_without_a_signature_is_refused_in_every_spelling_of_none),
               cmocka_unit_test(another_algorithm_of_the_same_key_is_refused),
