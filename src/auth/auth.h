@@ -22,8 +22,8 @@ struct auth_options {
     struct tokens *tokens;
     struct password_engine *passwords;
     const struct clock *clock;
-    unsigned loops; /* threads that call auth_verify, by index */
-    bool has_ring;  /* false with HS256 */
+    unsigned loops;           /* threads that call auth_verify, by index */
+    bool has_ring;            /* false with HS256 */
     size_t token_cache_bytes; /* all loops together; 0: none */
     size_t password_min_length, max_sessions_per_user;
     int64_t access_expiry_s, leeway_s, refresh_expiry_s, session_max_age_s, refresh_grace_s;
@@ -160,40 +160,6 @@ MUST_CHECK enum err auth_user_set_disabled(struct auth *au, struct auth_call *ca
                                            struct uuid user, bool disabled);
 MUST_CHECK enum err auth_user_delete(struct auth *au, struct auth_call *call, struct uuid user);
 
-/* ---- the signing keys, for the command line; see keyring.h for their states ---- */
-enum auth_key_state {
-    AUTH_KEY_PENDING, /* published, and signs from active_at on */
-    AUTH_KEY_SIGNING,
-    AUTH_KEY_VERIFYING, /* a later one signs; until ends_at */
-    AUTH_KEY_ENDED,     /* its last token has expired */
-    AUTH_KEY_RETIRED,   /* refused, by hand */
-};
-struct auth_key {
-    struct span kid, algorithm;
-    int64_t generation;
-    enum auth_key_state state;
-    int64_t created_at, active_at;
-    int64_t ends_at, retired_at; /* 0: open, not */
-    char master[9];              /* id of the master key that wraps it */
-    bool master_known;           /* it is among those that are given */
-};
-bool auth_has_ring(const struct auth *au); /* false with HS256: nothing of this works then */
-MUST_CHECK enum err auth_key_list(struct auth *au, struct auth_call *call,
-                                  struct auth_key **ret_keys, size_t *ret_count);
-/* Adds the next key. `now`: it signs within seconds, not only when others had the time to read the
- * key set. ERR_CONFIG: as auth_prepare; ERR_BUSY: too many keys still verify; ERR_CONFLICT: another
- * process added one at this moment. */
-MUST_CHECK enum err auth_key_rotate(struct auth *au, struct auth_call *call, bool now,
-                                    struct auth_key *ret_key);
-/* Adds the key that signs when `kid` does not, where there is none (else ret_key->kid has data
- * NULL). Retiring does it as well; in two steps, with AUTH_KEY_SPREAD_MS between, no process meets
- * a token of the new key before it has read that. ERR_NOT_FOUND, and those above. */
-#define AUTH_KEY_SPREAD_MS 1500
-MUST_CHECK enum err auth_key_stand_in(struct auth *au, struct auth_call *call, struct span kid,
-                                      struct auth_key *ret_key);
-/* Refused from now on, here and within a second in every process. */
-MUST_CHECK enum err auth_key_retire(struct auth *au, struct auth_call *call, struct span kid);
-
 /* ---- what the process says of itself; never blocks ---- */
 struct auth_health {
     bool store_ok; /* a heartbeat less than 5 s ago */
@@ -204,5 +170,7 @@ struct auth_health {
 struct auth_health auth_health(const struct auth *au);
 /* The key set and its ETag; live as long as au's tokens. */
 void auth_jwks(const struct auth *au, struct span *ret_json, struct span *ret_etag);
+
+#include "keys.h"
 
 #endif
