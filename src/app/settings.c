@@ -63,7 +63,7 @@ const struct setting settings[] = {
     { "VERIFY_COOKIE", TEXT(verify_cookie, 0, 64), .standard = "", .check = check_cookie_name,
       .allowed = "a cookie's name", .help = "cookie that /verify takes a token from" },
     { "MAX_SESSIONS_PER_USER", NUMBER(max_sessions, 1, 1000), .standard = "50", .help = "the oldest gives way" },
-    { "TOKEN_CACHE_BYTES", NUMBER(token_cache_bytes, 0, 1024 * MIB), .standard = "16777216", .help = "for verified access tokens, all loops together; 0: none" },
+    { "TOKEN_CACHE_BYTES", NUMBER(token_cache_bytes, 0, 1024 * MIB), .standard = "16777216", .help = "for verified access tokens, all loops together; under 65536 a loop: none" },
 
     { "LOG_LEVEL", CHOICE(log_level, "debug,info,warn,error"), .standard = "info", .help = "least level that is logged" },
     { "LOG_FORMAT", CHOICE(log_format, "json,text"), .help = "json, or text on a terminal" },

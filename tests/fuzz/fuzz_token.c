@@ -36,11 +36,24 @@ static struct tokens *open_for(const char *algorithm, struct span secret)
     return t;
 }
 
+/* What the cache says, whether or not it has the token already, is what the judge says. */
+static void verify_cached(struct tokens *t, struct span token, struct arena *a, enum err expected)
+{
+    static struct token_cache *cache;
+    struct token_claims c = { 0 };
+    if (cache == NULL) {
+        INVARIANT(token_cache_new(t, TOKEN_CACHE_MIN_BYTES, &cache) == ERR_OK);
+    }
+    INVARIANT(token_cache_verify(cache, token, NOW_MS, a, &c) == expected);
+    INVARIANT(token_cache_verify(cache, token, NOW_MS, a, &c) == expected);
+}
+
 static void verify_any(struct tokens *t, struct span token, struct arena *a)
 {
     struct token_claims c = { 0 };
     enum err e = token_verify(t, token, NOW_MS, a, &c);
     INVARIANT(e == ERR_OK || e == ERR_INVALID_TOKEN || e == ERR_TOKEN_EXPIRED);
+    verify_cached(t, token, a, e);
     if (e == ERR_OK) {
         INVARIANT(c.expires_at_s > c.issued_at_s && c.expires_at_s <= c.issued_at_s + EXPIRY_S);
         INVARIANT(c.epoch >= 0 && span_is_utf8(c.username) && span_is_utf8(c.roles));
