@@ -1,5 +1,7 @@
 """Guessing is slowed, in parallel and through several processes as well, for accounts and for names without one."""
+import json
 import math
+import re
 import sqlite3
 import time
 import urllib.request
@@ -85,6 +87,34 @@ def test_a_client_that_logs_in_many_times_at_once_is_not_slowed(pair):
     for _ in range(2):
         answers = at_once(pair[:1], 64, lambda i: {"username": name, "password": PASSWORD})
         assert [answer.status_code for answer in answers] == [200] * 64
+
+
+def refusal(service, **members):
+    """The whole answer as bytes, without what differs from one to the next of one name."""
+    body = json.dumps({"password": "wrong guess", **members}).encode()
+    answer = service.exchange(b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                              b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    request_id = re.search(rb"\r\nx-request-id: (\S+)", answer, re.I)[1]
+    answer = re.sub(rb"(\r\ndate: )[^\r]*", rb"\1", answer.replace(request_id, b""), flags=re.I)
+    return re.sub(rb"(\r\nretry-after: )\d+", rb"\1", answer, flags=re.I)
+
+
+def test_refusals_of_every_kind_are_the_same_bytes_before_and_after_the_wait_begins(start_service):
+    service = start_service(LOGIN_ATTEMPTS=1, LOGIN_MAX_WAIT=3600)
+    names = [unique_name() for _ in range(4)]
+    for name in names[:3]:
+        service.register(username=name, email=f"{name}@example.org")
+    service.cli("user", "disable", names[1])
+    kinds = [{"username": names[0]}, {"username": names[1], "password": PASSWORD}, {"email": f"{names[2]}@example.org"},
+             {"username": names[3]}, {"identifier": f"{names[3]}@example.org"}, {"email": names[3]}]
+    seen = [[], []]
+    for kind in kinds:
+        answers = [refusal(service, **kind) for _ in range(5)]
+        for answer in answers:
+            seen[answer.startswith(b"HTTP/1.1 429 ")].append(answer)
+        assert answers[0] == answers[1] and any(answer in seen[1] for answer in answers[2:])
+    assert len(set(seen[0])) == 1 and seen[0][0].startswith(b"HTTP/1.1 401 ")
+    assert len(set(seen[1])) == 1
 
 
 def test_a_strangers_failures_outlive_the_process(start_service):
