@@ -249,8 +249,8 @@ static enum err prepare_auth(struct serve *s)
     enum err e = auth_prepare(s->app->auth);
     if (e == ERR_CONFIG) {
         TRY(arena_printf(s->arena, &s->why,
-                         "MASTER_KEY: does not open the signing keys in the store: %s; bring that "
-                         "one back (" FILES_MASTER "?), behind the first with a comma between",
+                         "MASTER_KEY: %s; bring that one back (" FILES_MASTER "?), behind the "
+                         "first with a comma between",
                          auth_problem(s->app->auth)));
     } else if (e == ERR_UNAVAILABLE) {
         s->why = SPAN("DB_URI: the store cannot be written; see that its disk has room and that no "

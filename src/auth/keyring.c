@@ -6,6 +6,7 @@
 /* Rotations wait, and by hand are refused, while there are more; a retirement always gets its
  * successor. */
 #define KEYS_FULL (STORE_MAX_KEYS - 100)
+#define KEYS_MAX  (STORE_MAX_KEYS - 10)
 /* What has ended is deleted a while later, but for the newest: after a time with a wrong clock they
  * are still there. */
 #define KEYS_KEPT      16
@@ -96,20 +97,28 @@ static bool is_instant(int64_t ms)
     return ms >= 0 && ms <= INSTANT_MAX_MS;
 }
 
+static bool is_witness(const struct store_key *k)
+{
+    return span_equal(k->algorithm, SPAN("HS256"));
+}
+
 enum err keyring_read(struct auth *au, struct arena *a, struct keyring *ret_ring)
 {
     struct store_key *stored = NULL;
     struct keyring ring = { 0 };
-    TRY(store_key_list(au->options.store, a, &stored, &ring.count));
-    ring.keys = ARENA_ARRAY(a, struct keyring_key, ring.count + 1);
+    size_t stored_count = 0;
+    TRY(store_key_list(au->options.store, a, &stored, &stored_count));
+    ring.keys = ARENA_ARRAY(a, struct keyring_key, stored_count + 1);
     if (ring.keys == NULL) {
         return ERR_NOMEM;
     }
-    for (size_t i = 0; i < ring.count; i++) {
+    for (size_t i = 0; i < stored_count; i++) {
         if (!is_instant(stored[i].active_at) || !is_instant(stored[i].retired_at)) {
             return ERR_INTERNAL;
         }
-        ring.keys[i].record = stored[i];
+        if (is_witness(&stored[i]) != au->options.has_ring) {
+            ring.keys[ring.count++].record = stored[i];
+        }
     }
     qsort(ring.keys, ring.count, sizeof(ring.keys[0]), by_age);
     derive_limits(au, &ring);
@@ -205,25 +214,34 @@ int64_t keyring_lead_ms(const struct auth *au)
     return max_age_ms > KEYRING_LEAD_MS ? max_age_ms : KEYRING_LEAD_MS;
 }
 
-enum err keyring_add(struct auth *au, struct arena *a, const struct keyring *ring, int64_t lead_ms,
-                     struct store_key *ret_key)
+static enum err add_record(struct auth *au, const struct keyring *ring,
+                           const struct token_key *made, int64_t lead_ms, struct store_key *ret_key)
 {
-    struct token_key made = { 0 };
     int64_t now_ms = auth_now_ms(au);
-    if (ring->count >= STORE_MAX_KEYS || (ring->count >= KEYS_FULL && lead_ms > 0)) {
-        return ERR_BUSY;
-    }
-    TRY(token_key_make(au->options.tokens, a, &made));
-    struct store_key key = { .kid = made.kid,
-                             .algorithm = made.algorithm,
+    struct store_key key = { .kid = made->kid,
+                             .algorithm = made->algorithm,
                              .generation = ring->count == 0
                                                ? 1
                                                : ring->keys[ring->count - 1].record.generation + 1,
                              .created_at = now_ms,
                              .active_at = now_ms + lead_ms,
-                             .public_jwk = made.public_jwk,
-                             .wrapped_private = made.wrapped };
+                             .public_jwk = made->public_jwk,
+                             .wrapped_private = made->wrapped };
     TRY(store_key_add(au->options.store, &key));
+    *ret_key = key;
+    return ERR_OK;
+}
+
+enum err keyring_add(struct auth *au, struct arena *a, const struct keyring *ring, int64_t lead_ms,
+                     struct store_key *ret_key)
+{
+    struct token_key made = { 0 };
+    struct store_key key = { 0 };
+    if (ring->count >= KEYS_MAX || (ring->count >= KEYS_FULL && lead_ms > 0)) {
+        return ERR_BUSY;
+    }
+    TRY(token_key_make(au->options.tokens, a, &made));
+    TRY(add_record(au, ring, &made, lead_ms, &key));
     log_event(LOG_INFO, "key_added", LOG_SPAN("kid", key.kid), LOG_SPAN("algorithm", key.algorithm),
               LOG_NUMBER("generation", key.generation),
               LOG_NUMBER("signs_in_s", lead_ms / SECOND_MS));
@@ -286,6 +304,53 @@ static enum err prepare_ring(struct auth *au, struct arena *a)
     return token_ring_ready(au->options.tokens) ? ERR_OK : ERR_INTERNAL;
 }
 
+/* HS256 has no ring. What stands there instead is one witness of the first master key. */
+static enum err renew_witness(struct auth *au, struct arena *a, const struct keyring *ring)
+{
+    struct token_key made = { 0 };
+    TRY(token_witness_make(au->options.tokens, a, &made));
+    TRY(add_record(au, ring, &made, 0, &(struct store_key){ 0 }));
+    for (size_t i = 0; i < ring->count; i++) {
+        enum err deleted = store_key_delete(au->options.store, ring->keys[i].record.kid);
+        if (deleted != ERR_OK && deleted != ERR_NOT_FOUND) {
+            return deleted;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_witness(struct auth *au, const struct store_key *record)
+{
+    char id[TOKEN_MASTER_ID_LENGTH + 1];
+    struct token_key witness = { .kid = record->kid, .wrapped = record->wrapped_private };
+    enum err checked = token_witness_check(au->options.tokens, &witness);
+    if (checked == ERR_CONFIG) {
+        (void)token_wrapped_by(au->options.tokens, witness.wrapped, id);
+        (void)snprintf(au->problem, sizeof(au->problem),
+                       "sessions in the store are made with the master key %s, which is not among "
+                       "those given (the first is %.*s)",
+                       id, SPAN_FMT(token_master_id(au->options.tokens)));
+    }
+    return checked;
+}
+
+static enum err prepare_witness(struct auth *au, struct arena *a)
+{
+    struct keyring ring = { 0 };
+    char id[TOKEN_MASTER_ID_LENGTH + 1] = "";
+    TRY(keyring_read(au, a, &ring));
+    if (ring.count > 0) {
+        const struct store_key *latest = &ring.keys[ring.count - 1].record;
+        TRY(check_witness(au, latest));
+        (void)token_wrapped_by(au->options.tokens, latest->wrapped_private, id);
+    }
+    if (!span_equal(span_of(id), token_master_id(au->options.tokens))) {
+        enum err renewed = renew_witness(au, a, &ring);
+        TRY(renewed == ERR_CONFLICT ? ERR_OK : renewed);
+    }
+    return token_ring_set(au->options.tokens, NULL, 0);
+}
+
 /* Runs `body` with an arena of its own. */
 static enum err with_arena(struct auth *au, enum err (*body)(struct auth *au, struct arena *a))
 {
@@ -298,10 +363,7 @@ static enum err with_arena(struct auth *au, enum err (*body)(struct auth *au, st
 
 enum err keyring_prepare(struct auth *au)
 {
-    if (!au->options.has_ring) {
-        return token_ring_set(au->options.tokens, NULL, 0);
-    }
-    return with_arena(au, prepare_ring);
+    return with_arena(au, au->options.has_ring ? prepare_ring : prepare_witness);
 }
 
 /* ---- while it runs ---- */

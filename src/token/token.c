@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SECRET_MIN_BYTES 32 /* RFC 7518, 3.2 */
+#define WITNESS_BYTES    32
 
 /* ---- memory that JSON was in ---- */
 
@@ -153,6 +154,28 @@ enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret
     TRY(made);
     *ret_key = key;
     return ERR_OK;
+}
+
+/* ---- a witness ---- */
+
+enum err token_witness_make(const struct tokens *t, struct arena *a, struct token_key *ret_witness)
+{
+    uint8_t random[WITNESS_BYTES];
+    char kid[JWK_THUMBPRINT_LENGTH + 1];
+    struct span bytes = { (const char *)random, sizeof(random) };
+    struct token_key witness = { .algorithm = SPAN("HS256"), .public_jwk = SPAN("{}") };
+    TRY(secret_random(random, sizeof(random)));
+    TRY(jwk_digest(bytes, kid));
+    TRY(arena_copy(a, span_of(kid), &witness.kid));
+    TRY(masters_wrap(&t->masters, witness.kid, bytes, a, &witness.wrapped));
+    *ret_witness = witness;
+    return ERR_OK;
+}
+
+enum err token_witness_check(const struct tokens *t, const struct token_key *witness)
+{
+    AUTO(secret) struct secret *plain = NULL;
+    return masters_unwrap(&t->masters, witness->kid, witness->wrapped, &plain);
 }
 
 bool token_wrapped_by(const struct tokens *t, struct span wrapped,

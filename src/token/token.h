@@ -51,6 +51,12 @@ struct token_key {
 MUST_CHECK enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key);
 /* The algorithm of new keys; lives as long as t. */
 struct span token_algorithm(const struct tokens *t);
+/* A record without a key in it, of algorithm HS256: with JWT_SECRET nothing else in the store tells
+ * whether the master keys are those of before. */
+MUST_CHECK enum err token_witness_make(const struct tokens *t, struct arena *a,
+                                       struct token_key *ret_witness);
+/* ERR_CONFIG: it was made with another master key. */
+MUST_CHECK enum err token_witness_check(const struct tokens *t, const struct token_key *witness);
 /* Publish these keys instead of the present ones; the same keys again cost nothing. ERR_CONFIG: a
  * private part opens with none of the master keys, or is not of that kid; the ring stays as it was.
  * With HS256 call it with none. What is published comes from the private part, not public_jwk. */

@@ -249,6 +249,24 @@ def test_a_wrong_master_key_stops_the_start_names_the_right_one_and_touches_noth
     assert verify(service, tokens) == 200
 
 
+def test_a_wrong_master_key_is_found_out_with_a_secret_as_well(start_service):
+    key = master_key()
+    service = start_service(MASTER_KEY=key, JWT_SECRET="s" * 32)
+    _, tokens = service.newcomer()
+    service.stop()
+    path = service.directory / "var" / "doorward.db"
+    before = rows(path)
+    service.settings["MASTER_KEY"] = master_key()
+    service.lines.clear()
+    service.launch()
+    assert service.stop(None) == 2
+    assert len(service.lines) == 1 and "MASTER_KEY" in service.lines[0], service.lines
+    assert rows(path) == before
+    service.settings["MASTER_KEY"] = key
+    service.start()
+    assert verify(service, refresh(service, tokens)) == 200
+
+
 def test_another_algorithm_takes_over_without_signing_anybody_out(start_service):
     service = start_service(JWKS_MAX_AGE=1)
     name, old = service.newcomer()

@@ -580,6 +580,61 @@ TEST(a_master_key_that_is_missing_is_named_and_nothing_is_written)
     (void)list(&d, &r, 1);
 }
 
+/* With a secret there is no ring that would tell. */
+static enum err start_with_secret(struct world *w, struct door *d, const char *first,
+                                  const char *second)
+{
+    door_parts(w, &w->clock, d);
+    token_close(d->tokens);
+    d->tokens = open_tokens_of("HS256", first, second);
+    struct auth_options options = door_options(d, &w->clock);
+    CHECK_ERR(auth_open(&options, &d->auth), ERR_OK);
+    return auth_prepare(d->auth);
+}
+
+TEST(with_a_secret_a_wrong_master_key_is_found_out_as_well)
+{
+    static const struct {
+        const char *first, *second;
+        enum err expected;
+    } starts[] = {
+        { MASTER, NULL, ERR_OK },         { OTHER_MASTER, NULL, ERR_CONFIG },
+        { MASTER, NULL, ERR_OK },         { MASTER, OTHER_MASTER, ERR_OK },
+        { OTHER_MASTER, MASTER, ERR_OK }, { MASTER, NULL, ERR_CONFIG },
+        { OTHER_MASTER, NULL, ERR_OK },
+    };
+    EMPTY_WORLD(w);
+    REQUEST(r);
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        DOOR(d);
+        struct store_key *keys = NULL;
+        size_t count = 0;
+        CHECK_ERR(start_with_secret(&w, &d, starts[i].first, starts[i].second), starts[i].expected);
+        if (starts[i].expected == ERR_CONFIG) {
+            CHECK(strstr(auth_problem(d.auth), "master key") != NULL);
+        }
+        CHECK_ERR(store_key_list(d.store, &r.arena, &keys, &count), ERR_OK);
+        CHECK_INT(count, 1);
+        CHECK(!auth_has_ring(d.auth) && !publishes(&d, keys[0].kid));
+    }
+}
+
+TEST(what_a_secret_left_behind_is_no_key)
+{
+    EMPTY_WORLD(w);
+    REQUEST(r);
+    {
+        DOOR(hs);
+        CHECK_ERR(start_with_secret(&w, &hs, MASTER, NULL), ERR_OK);
+    }
+    DOOR(d);
+    start(&w, &d);
+    check_states(&d, &r, "s");
+    pass(&w, ROTATION_MS, &d, NULL);
+    pass(&w, LEAD_MS, &d, NULL);
+    check_states(&d, &r, "vs");
+}
+
 /* A process with another first master key rotated: who cannot read that says so. */
 TEST(a_process_that_cannot_read_a_new_key_is_not_ready)
 {
@@ -648,6 +703,8 @@ int main(void)
         cmocka_unit_test(a_first_key_that_was_made_with_a_clock_far_ahead_signs_and_is_replaced),
         cmocka_unit_test(the_order_of_the_master_keys_may_change_with_sessions_alive),
         cmocka_unit_test(a_master_key_that_is_missing_is_named_and_nothing_is_written),
+        cmocka_unit_test(with_a_secret_a_wrong_master_key_is_found_out_as_well),
+        cmocka_unit_test(what_a_secret_left_behind_is_no_key),
         cmocka_unit_test(a_process_that_cannot_read_a_new_key_is_not_ready),
         cmocka_unit_test(a_new_algorithm_takes_over_once_its_key_was_published_for_long_enough));
 }
