@@ -164,15 +164,34 @@ static enum err open_auth(struct app *app, unsigned loops)
     return auth_open(&options, &app->auth);
 }
 
-static enum err open_engine(struct app *app, const struct sizes *sizes)
+static enum err open_engine(struct app *app, const struct sizes *sizes, struct arena *a,
+                            struct span *ret_why)
 {
+    const struct config *c = app->config;
     struct password_options options = {
         .threads = sizes->engine_threads,
-        .cost = (unsigned)app->config->bcrypt_cost,
         /* A caller waits for its one job, so there are no more jobs than workers. */
         .queue_max = sizes->password_workers,
+        .form = c->password_hash == 0 ? PASSWORD_BCRYPT : PASSWORD_ARGON2ID,
+        .cost = (unsigned)c->bcrypt_cost,
+        .argon2_memory_kib = (uint32_t)c->argon2_memory,
+        .argon2_passes = (uint32_t)c->argon2_iterations,
+        .memory_budget = (uint64_t)c->argon2_memory_budget,
+        .kernel = c->password_kernel,
+        .lanes = (unsigned)c->password_lanes,
     };
-    return password_engine_new(&options, &app->engine);
+    if (!password_kernel_fits(options.kernel, options.lanes)) {
+        return config_refuse(a, ret_why,
+                             "PASSWORD_KERNEL: this CPU does not run \"%.*s\", or not with "
+                             "PASSWORD_LANES=%u; auto and 0 always fit",
+                             SPAN_FMT(c->password_kernel), options.lanes);
+    }
+    enum err e = password_engine_new(&options, &app->engine);
+    if (e == ERR_CONFIG) {
+        *ret_why = SPAN("ARGON2_MEMORY, ARGON2_ITERATIONS: are more together than a hash may cost; "
+                        "lower one of them");
+    }
+    return e;
 }
 
 static enum err open_parts(struct app *app, const struct sizes *sizes, struct arena *a,
@@ -186,7 +205,7 @@ static enum err open_parts(struct app *app, const struct sizes *sizes, struct ar
     TRY(make_master(c, a, ret_why));
     TRY(open_store(app, sizes->readers, serves ? c->store_deadline_ms : CLI_BUSY_MS, a, ret_why));
     TRY(open_tokens(app, a, ret_why));
-    TRY(open_engine(app, sizes));
+    TRY(open_engine(app, sizes, a, ret_why));
     return open_auth(app, serves ? sizes->loops : 1);
 }
 

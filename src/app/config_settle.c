@@ -2,8 +2,13 @@
  * together. */
 #include "settings.h"
 
-#define MIN_LIVE_COST    10
-#define PASSWORD_PER_CPU 8
+#include "password.h"
+
+#define MIN_LIVE_COST 10
+/* Password workers a CPU: as many as it has lanes, and these, which are at the store or on their
+ * way back. More would only wait behind the lanes, where it is first come, first served; the queue
+ * before the workers is the one that is fair to clients. */
+#define BESIDE_LANES 2
 
 static bool is_given(struct config *c, const void *field)
 {
@@ -85,7 +90,8 @@ static enum err settle_limits(struct config *c, struct arena *a, struct span *re
         return config_refuse(a, ret_why, "METRICS_PORT: is the same as PORT; give another");
     }
     TRY(choose_number(c, &c->loops, c->machine.cpus));
-    return choose_number(c, &c->password_workers, (int64_t)c->machine.cpus * PASSWORD_PER_CPU);
+    int64_t lanes = c->password_lanes > 0 ? c->password_lanes : PASSWORD_LANES_MAX;
+    return choose_number(c, &c->password_workers, c->machine.cpus * (lanes + BESIDE_LANES));
 }
 
 static enum err settle_hashing(struct config *c, struct arena *a, struct span *ret_why)

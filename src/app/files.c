@@ -176,6 +176,22 @@ static int publish(char *temporary, const char *path, const char *text, size_t l
     return failure;
 }
 
+enum err files_replace(const char *path, struct span text, struct arena *a, struct span *ret_why)
+{
+    char temporary[256];
+    (void)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+    __attribute__((cleanup(close_file))) int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        return say(ERR_IO, a, ret_why, path, strerror(errno));
+    }
+    if (!write_durably(fd, text.data, text.length) || rename(temporary, path) != 0) {
+        int failure = errno;
+        (void)unlink(temporary);
+        return say(ERR_IO, a, ret_why, path, strerror(failure));
+    }
+    return ERR_OK;
+}
+
 enum err files_make_key(const char *path, size_t length, struct arena *a, struct span *ret_why)
 {
     uint8_t key[KEY_MAX_BYTES];

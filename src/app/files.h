@@ -11,6 +11,7 @@
 #define FILES_MASTER    FILES_VAR "/master.key"
 #define FILES_CERT      FILES_VAR "/tls.crt"
 #define FILES_KEY       FILES_VAR "/tls.key"
+#define FILES_TUNING    FILES_VAR "/password.tuning"
 #define FILES_MAX_BYTES ((size_t)64 * 1024) /* of a file that is read whole */
 
 enum files_privacy { FILES_ANY, FILES_SECRET };
@@ -27,5 +28,9 @@ MUST_CHECK enum err files_make_directory(const char *path, struct arena *a, stru
  * having made the file meanwhile is ERR_OK too: read it. */
 MUST_CHECK enum err files_make_key(const char *path, size_t length, struct arena *a,
                                    struct span *ret_why);
+/* `text` as the whole of a file of mode 0600, new or in the place of an old one, whole or not at
+ * all. */
+MUST_CHECK enum err files_replace(const char *path, struct span text, struct arena *a,
+                                  struct span *ret_why);
 
 #endif

@@ -8,6 +8,7 @@
 #include "net.h"
 #include "parts.h"
 #include "tls.h"
+#include "tuning.h"
 #include "upkeep.h"
 #include "work.h"
 
@@ -43,6 +44,7 @@ struct serve {
     struct api *api;
     struct http_handler service, metrics; /* known once the api is open */
     struct upkeep *upkeep;
+    struct tuning *tuning;
     bool started;
 };
 
@@ -276,6 +278,7 @@ static enum err serve_open(struct serve *s)
     TRY(open_api(s));
     TRY(upkeep_new(s->app->auth, s->tls, &s->upkeep));
     TRY(net_start(s->net));
+    tuning_start(c, s->app->engine, &s->tuning);
     s->started = true;
     return ERR_OK;
 }
@@ -295,6 +298,7 @@ static void serve_close(struct serve *s)
     if (s->net != NULL) {
         net_stop(s->net, s->config->drain_timeout * 1000, close_mailbox, s);
     }
+    tuning_finish(s->tuning);
     upkeep_free(s->upkeep);
     work_bulkhead_free(s->password_work);
     work_bulkhead_free(s->store_work);

@@ -73,9 +73,9 @@ const struct setting settings[] = {
 
     { "LOOPS", NUMBER(loops, 1, 256), .help = "network threads; one a CPU" },
     { "STORE_WORKERS", NUMBER(store_workers, 1, 1024), .standard = "64", .help = "threads for requests on the store; a commit is as large as those that wait" },
-    { "PASSWORD_WORKERS", NUMBER(password_workers, 1, 1024), .help = "threads for requests with a password; eight a CPU" },
+    { "PASSWORD_WORKERS", NUMBER(password_workers, 1, 1024), .help = "threads for requests with a password; two a CPU more than lanes" },
     { "PASSWORD_LANES", NUMBER(password_lanes, 0, 8), .standard = "0", .help = "password hashes that a core advances together; 0: the best by a short measurement" },
-    { "PASSWORD_KERNEL", TEXT(password_kernel, 1, 16), .standard = "auto", .choices = "auto,c,x86", .help = "how they are computed; auto: the best by a short measurement" },
+    { "PASSWORD_KERNEL", TEXT(password_kernel, 1, 16), .standard = "auto", .choices = "auto,c,x86,x86-pext", .help = "how they are computed; auto: the best by a short measurement" },
 
     { "MAX_CONNECTIONS", NUMBER(max_connections, 1, 1000000), .standard = "10000", .help = "open at once" },
     { "MAX_HEADER_BYTES", NUMBER(max_header_bytes, 1024, MIB), .standard = "16384", .help = "request line and header section" },

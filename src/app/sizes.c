@@ -1,5 +1,6 @@
 #include "sizes.h"
 
+#include "password.h"
 #include "settings.h"
 #include <sys/resource.h>
 
@@ -57,7 +58,8 @@ static void plan_memory(struct sizes *s, const struct config *c)
     uint64_t requests = (uint64_t)c->store_queue + (uint64_t)c->password_queue + workers;
     requests = requests < s->connections ? requests : s->connections;
     s->idle_bytes = s->connections * IDLE_CONNECTION_BYTES;
-    s->worst_bytes = s->idle_bytes + stacks + requests * s->arena_bytes;
+    s->worst_bytes =
+        s->idle_bytes + stacks + requests * s->arena_bytes + (uint64_t)c->argon2_memory_budget;
 }
 
 struct sizes sizes_plan(const struct config *c)
@@ -82,10 +84,26 @@ static double in_mib(uint64_t bytes)
     return (double)bytes / (double)MIB;
 }
 
+/* What is not pinned is measured later: the log tells, as password_kernel. */
+static void print_hashing(const struct sizes *s, const struct config *c, struct buf *out)
+{
+    buf_printf(out, "  hashing      %u threads of ", s->engine_threads);
+    if (c->password_lanes > 0) {
+        buf_printf(out, "%lld lanes, kernel %.*s", (long long)c->password_lanes,
+                   SPAN_FMT(c->password_kernel));
+    } else {
+        buf_printf(out, "up to %d lanes, by measurement, kernel %.*s", PASSWORD_LANES_MAX,
+                   SPAN_FMT(c->password_kernel));
+    }
+    buf_printf(out, "; %.0f MiB for argon2 and scrypt\n",
+               in_mib((uint64_t)c->argon2_memory_budget));
+}
+
 void sizes_print(const struct sizes *s, const struct config *c, struct buf *out)
 {
     buf_printf(out, "  CPUs         %u -> %u loops, %u hashing threads, %u readers\n",
                c->machine.cpus, s->loops, s->engine_threads, s->readers);
+    print_hashing(s, c, out);
     buf_printf(out, "  workers      %u store + %u password, stacks of %zu KiB\n", s->store_workers,
                s->password_workers, s->worker_stack_bytes / (size_t)KIB);
     buf_printf(out, "  connections  %zu x %llu KiB idle = %.0f MiB\n", s->connections,

@@ -19,8 +19,6 @@
 
 #include "lanes.h"
 
-#define ENGINE_LANES_DEFAULT 4 /* good on every core measured, the best on none */
-
 struct engine;
 
 struct engine_options {

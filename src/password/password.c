@@ -85,6 +85,12 @@ static const struct lanes_kernel *find_kernel(struct span name)
     return NULL;
 }
 
+bool password_kernel_fits(struct span name, unsigned lanes)
+{
+    const struct lanes_kernel *kernel = is_auto(name) ? &lanes_kernels[0] : find_kernel(name);
+    return kernel != NULL && lanes <= kernel->lanes_max;
+}
+
 /* A hash that nobody computed: random bytes for salt and digest. That it never matches does not
  * rest on their luck: password_verify() knows it. */
 static enum err make_decoy(struct password_engine *e)
@@ -100,17 +106,21 @@ static enum err make_decoy(struct password_engine *e)
     return format_parse(password_decoy(e), &e->limits, &h) ? ERR_OK : ERR_CONFIG;
 }
 
-/* The portable kernel serves until something better has been measured. */
+/* What is not pinned is as in most places until it has been measured in this one. */
 static enum err open_engine(const struct password_options *options, struct password_engine *e)
 {
-    const struct lanes_kernel *kernel = e->kernel != NULL ? e->kernel : &lanes_kernels[0];
-    unsigned standard =
-        kernel->lanes_max < ENGINE_LANES_DEFAULT ? kernel->lanes_max : ENGINE_LANES_DEFAULT;
+    unsigned lanes = 0;
+    const struct lanes_kernel *standard = lanes_kernel_default(&lanes);
+    bool is_open = e->kernel == NULL && e->lanes <= standard->lanes_max;
+    const struct lanes_kernel *kernel = e->kernel != NULL ? e->kernel
+                                        : is_open         ? standard
+                                                          : &lanes_kernels[0];
+    lanes = e->lanes > 0 ? e->lanes : lanes < kernel->lanes_max ? lanes : kernel->lanes_max;
     TRY(make_decoy(e));
     struct engine_options engine = {
         .threads = options->threads,
         .queue_max = options->queue_max,
-        .lanes = e->lanes > 0 ? e->lanes : standard,
+        .lanes = lanes,
         .kernel = kernel,
         .memory_budget = options->memory_budget,
         .live_steps = e->live_steps,
@@ -121,14 +131,13 @@ static enum err open_engine(const struct password_options *options, struct passw
 
 static enum err open_password(const struct password_options *options, struct password_engine *e)
 {
+    if (!password_kernel_fits(options->kernel, options->lanes)) {
+        return ERR_CONFIG;
+    }
     e->policy = policy_of(options);
     e->limits = limits_of(options);
     e->kernel = is_auto(options->kernel) ? NULL : find_kernel(options->kernel);
     e->lanes = options->lanes;
-    bool known = is_auto(options->kernel) || e->kernel != NULL;
-    if (!known || e->lanes > (e->kernel != NULL ? e->kernel->lanes_max : LANES_MAX)) {
-        return ERR_CONFIG;
-    }
     return open_engine(options, e);
 }
 

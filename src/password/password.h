@@ -76,7 +76,7 @@ int64_t password_expected_wait_us(const struct password_engine *e, uint64_t queu
 /* ---- which kernel, and how many lanes ---- */
 
 struct password_tuning {
-    char kernel[8];
+    char kernel[16];
     unsigned lanes;
     /* By number of lanes, all threads together; 0: not measured. */
     uint64_t steps_per_second[PASSWORD_LANES_MAX + 1];
@@ -87,6 +87,9 @@ struct password_tuning {
 MUST_CHECK enum err password_tune(struct password_engine *e, struct password_tuning *ret_tuning);
 /* From the next step on. ERR_INVALID_INPUT: not for this build, CPU or options. */
 MUST_CHECK enum err password_use(struct password_engine *e, const struct password_tuning *tuning);
+/* Has this build that kernel, and does this CPU run it with so many lanes? "auto" and 0 always fit.
+ */
+bool password_kernel_fits(struct span name, unsigned lanes);
 /* The name of kernel `i` of this build, NULL past the last. */
 const char *password_kernel_name(size_t i);
 

@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BUDGET_US  INT64_C(420000) /* of all trials together */
-#define TRIAL_US   INT64_C(12000)  /* of one, at most */
-#define WARM_UP_US 1000
-#define ROUNDS     2 /* the better of them counts: whatever disturbs, disturbs downwards */
-#define NEAR       0.98
-#define CANDIDATES 32
+#define BUDGET_US   INT64_C(420000) /* of all trials together */
+#define TRIAL_US    INT64_C(12000)  /* of one, at most */
+#define WARM_UP_US  1000
+#define ROUNDS      2 /* the better of them counts: whatever disturbs, disturbs downwards */
+#define NEAR        0.98
+#define LEAST_STEPS 8 /* that a thread must have come to in a trial */
+#define CANDIDATES  32
 
 struct trial {
     /* fixed */
@@ -44,23 +45,28 @@ bool trial_waits(const struct hasher *h)
     return atomic_load(&h->engine->trials) != h->trials;
 }
 
-/* Gives steps in a microsecond over all lanes, and when it began to count. */
-static double measure(const struct trial *t, struct lane *lanes, int64_t *ret_began_us)
+static int64_t cpu_time_us(void)
 {
-    int64_t now_us = 0;
+    struct timespec t;
+    INVARIANT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Steps in a microsecond of CPU over all lanes, so that a thread which has to share its CPU still
+ * measures its kernel; 0 when it got too little of the time to run beside the others. */
+static double measure(const struct trial *t, struct lane *lanes)
+{
     do {
         t->kernel->advance(lanes, t->lanes, 1);
-        now_us = clock_monotonic_us();
-    } while (now_us < t->start_us);
-    int64_t began_us = now_us;
-    uint64_t steps = 0;
-    while (now_us < t->end_us) {
+    } while (clock_monotonic_us() < t->start_us);
+    int64_t began_us = cpu_time_us();
+    unsigned steps = 0;
+    while (clock_monotonic_us() < t->end_us) {
         t->kernel->advance(lanes, t->lanes, 1);
-        now_us = clock_monotonic_us();
-        steps += t->lanes;
+        steps++;
     }
-    *ret_began_us = began_us;
-    return steps == 0 ? 0 : (double)steps / (double)(now_us - began_us);
+    int64_t took_us = cpu_time_us() - began_us;
+    return steps < LEAST_STEPS ? 0 : (double)steps * t->lanes / (double)took_us;
 }
 
 void trial_join(struct hasher *h)
@@ -68,19 +74,18 @@ void trial_join(struct hasher *h)
     struct engine *e = h->engine;
     struct trial *t = atomic_load(&e->trial);
     struct lane *lanes = t->scratch + (size_t)h->index * LANES_MAX;
-    int64_t began_us = 0;
     uint8_t salt[LANE_SALT_BYTES] = { 0 };
     for (unsigned i = 0; i < t->lanes; i++) {
         salt[0] = (uint8_t)i;
         lane_start(&lanes[i], LANE_2B, SPAN("trial"), salt);
     }
-    double rate = measure(t, lanes, &began_us);
+    double rate = measure(t, lanes);
     h->trials++;
     h->stepped_us = 0;
 
     pthread_mutex_lock(&e->lock);
     t->steps_per_us += rate;
-    t->spoiled = t->spoiled || rate <= 0 || began_us > t->start_us + (t->end_us - t->start_us) / 4;
+    t->spoiled = t->spoiled || rate <= 0;
     if (--t->pending == 0) {
         pthread_cond_signal(&e->trial_cond);
     }
@@ -151,13 +156,19 @@ static size_t list_candidates(const struct lanes_kernel *only, unsigned lanes,
     return count;
 }
 
-/* The fewest lanes that are as good as the best: each job is done sooner. */
+/* The fewest lanes that are as good as the best: each job is done sooner. NULL when more than a
+ * quarter could not be measured, since the best may be among those. */
 static const struct candidate *choose(const struct candidate *list, size_t count)
 {
     double best = 0;
+    size_t measured = 0;
     const struct candidate *chosen = NULL;
     for (size_t i = 0; i < count; i++) {
         best = list[i].steps_per_us > best ? list[i].steps_per_us : best;
+        measured += list[i].steps_per_us > 0;
+    }
+    if (measured * 4 < count * 3) {
+        return NULL;
     }
     for (size_t i = 0; i < count; i++) {
         bool good = list[i].steps_per_us > 0 && list[i].steps_per_us >= best * NEAR;
