@@ -56,4 +56,7 @@ struct lanes_kernel {
 extern const struct lanes_kernel lanes_kernels[];
 extern const size_t lanes_kernel_count;
 
+/* The kernel and the number of lanes to work with as long as nobody has measured this machine. */
+const struct lanes_kernel *lanes_kernel_default(unsigned *ret_count);
+
 #endif

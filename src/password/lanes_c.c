@@ -1,25 +1,27 @@
 /* lanes_c.c - the portable kernel: lanes in lock step, in plain C. */
 #include "lanes_encrypt.h"
 
+/* The order in which a schedule replaces a lane's words: P, then S. */
+static const struct {
+    unsigned begin, end;
+} parts[] = {
+    { offsetof(struct lane, p) / 4, offsetof(struct lane, p) / 4 + LANES_P_COUNT },
+    { offsetof(struct lane, s) / 4, offsetof(struct lane, s) / 4 + LANES_S_COUNT },
+};
+
 LANES_INLINE void schedule(struct lane *lanes, unsigned count)
 {
     uint32_t left[LANES_MAX] = { 0 };
     uint32_t right[LANES_MAX] = { 0 };
-    for (unsigned i = 0; i < LANES_P_COUNT; i += 2) {
-        lanes_encrypt(lanes, count, left, right);
-        LANES_EACH(k, count)
-        {
-            lanes[k].p[i] = left[k];
-            lanes[k].p[i + 1] = right[k];
-        }
-    }
-    for (unsigned i = 0; i < LANES_S_COUNT; i += 2) {
-        lanes_encrypt(lanes, count, left, right);
-        LANES_EACH(k, count)
-        {
-            uint32_t *s = (uint32_t *)lanes[k].s;
-            s[i] = left[k];
-            s[i + 1] = right[k];
+    for (unsigned part = 0; part < 2; part++) {
+        for (unsigned i = parts[part].begin; i < parts[part].end; i += 2) {
+            lanes_encrypt(lanes, count, left, right);
+            LANES_EACH(k, count)
+            {
+                uint32_t *words = (uint32_t *)&lanes[k];
+                words[i] = left[k];
+                words[i + 1] = right[k];
+            }
         }
     }
 }

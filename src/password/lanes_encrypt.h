@@ -9,8 +9,22 @@
 
 #include "lanes_kernel.h"
 
-#define LANES_INLINE     static inline __attribute__((always_inline))
-#define LANES_EACH(k, n) _Pragma("GCC unroll 8") for (unsigned k = 0; k < (n); k++)
+#define LANES_INLINE static inline __attribute__((always_inline))
+#ifdef __has_feature
+#define LANES_HAS_ASAN __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define LANES_HAS_ASAN 1
+#else
+#define LANES_HAS_ASAN 0
+#endif
+#if LANES_HAS_ASAN
+#define LANES_UNROLL /* a check at each access in code this long: compilers take minutes */
+#elif defined(__clang__)
+#define LANES_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LANES_UNROLL _Pragma("GCC unroll 8")
+#endif
+#define LANES_EACH(k, n) LANES_UNROLL for (unsigned k = 0; k < (n); k++)
 
 LANES_INLINE void lanes_round(const struct lane *lanes, unsigned count, unsigned i,
                               const uint32_t *from, uint32_t *to)
@@ -35,7 +49,7 @@ LANES_INLINE void lanes_encrypt(const struct lane *lanes, unsigned count, uint32
     {
         left[k] ^= lanes[k].p[0];
     }
-    _Pragma("GCC unroll 8") for (unsigned i = 1; i + 1 < LANES_P_COUNT; i += 2)
+    LANES_UNROLL for (unsigned i = 1; i + 1 < LANES_P_COUNT; i += 2)
     {
         lanes_round(lanes, count, i, left, right);
         lanes_round(lanes, count, i + 1, right, left);

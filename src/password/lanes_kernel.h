@@ -14,8 +14,16 @@ typedef void lanes_schedule(struct lane *lanes);
 /* What lanes_kernel.advance does, with the `schedule` for `count` lanes. */
 void lanes_advance(struct lane *lanes, unsigned count, unsigned steps, lanes_schedule *schedule);
 
+enum { LANES_C_MAX = 8 };
 bool lanes_c_is_usable(void);
 void lanes_c_advance(struct lane *lanes, unsigned count, unsigned steps);
-enum { LANES_C_MAX = 8 };
+
+#ifdef __x86_64__
+enum { LANES_X86_MAX = 5 };
+bool lanes_x86_is_usable(void);
+bool lanes_x86_is_intel(void);
+void lanes_x86_advance(struct lane *lanes, unsigned count, unsigned steps);
+void lanes_x86_pext_advance(struct lane *lanes, unsigned count, unsigned steps);
+#endif
 
 #endif
