@@ -5,6 +5,10 @@
 #define FOLLOW_ARENA_BYTES (1024 * 1024)
 #define SWEEP_PAGE         500 /* rows */
 #define SWEEP_PAGES        20  /* at most in one go: upkeep has other things to do */
+/* A clock that was wrong must not have cost anybody his session: rows are deleted only by one that
+ * has gone evenly for so long. A start counts as a step, since a machine may boot with any time. */
+#define SWEEP_AFTER_US (INT64_C(3600) * 1000000)
+#define CLOCK_STEP_MS  INT64_C(60000)
 
 /* One page; *ret_more: there may be another. */
 static enum err take_page(struct auth *au, struct arena *a, bool *ret_more)
@@ -27,9 +31,20 @@ static enum err take_page(struct auth *au, struct arena *a, bool *ret_more)
     return ERR_OK;
 }
 
+/* While the clock was ahead, endings were forgotten whose tokens are good again now. */
+static void notice_step_back(struct auth *au)
+{
+    int64_t now_ms = auth_now_ms(au);
+    if (now_ms < au->followed_at_ms) {
+        au->sequence = 0;
+    }
+    au->followed_at_ms = now_ms;
+}
+
 enum err follow_revocations(struct auth *au)
 {
     int64_t start_us = clock_monotonic_us();
+    notice_step_back(au);
     uint64_t failures = revocations_failures(au->revocations);
     bool more = true;
     struct arena a;
@@ -54,9 +69,21 @@ int64_t follow_lag_ms(const struct auth *au)
     return (clock_monotonic_us() - followed_us) / 1000;
 }
 
+static bool is_clock_even(struct auth *au)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t offset_ms = auth_now_ms(au) - now_us / 1000;
+    int64_t step_ms = offset_ms - au->clock_offset_ms;
+    if (au->clock_even_since_us == 0 || step_ms > CLOCK_STEP_MS || step_ms < -CLOCK_STEP_MS) {
+        au->clock_even_since_us = now_us;
+        au->clock_offset_ms = offset_ms;
+    }
+    return now_us - au->clock_even_since_us >= SWEEP_AFTER_US;
+}
+
 static enum err sweep(struct auth *au)
 {
-    bool more = true;
+    bool more = is_clock_even(au);
     for (int i = 0; i < SWEEP_PAGES && more; i++) {
         TRY(store_sweep(au->options.store, SWEEP_PAGE, &more));
     }

@@ -1,5 +1,6 @@
 /* The key ring over time: rotation by schedule and by hand, retirement, clocks that step, several
  * processes, other master keys and another algorithm. */
+#include "context.h"
 #include "test_auth_world.h"
 
 #define HOUR_MS      (INT64_C(3600) * 1000)
@@ -531,6 +532,50 @@ TEST(a_first_key_that_was_made_with_a_clock_far_ahead_signs_and_is_replaced)
     check_states(&d, &r, "vs");
 }
 
+/* What a clock does to sessions: refused while it says so, good again with the right time. */
+TEST(a_clock_that_was_far_ahead_costs_nobody_his_session)
+{
+    EMPTY_WORLD(w);
+    DOOR(d);
+    REQUEST(r);
+    start(&w, &d);
+    struct auth_tokens tokens = register_and_log_in(&d, &r);
+    pass(&w, YEAR_2100_MS - START_MS, &d, NULL);
+    CHECK_ERR(refresh_result(&d, &r, tokens.refresh_token), ERR_REFRESH_EXPIRED);
+    tend_and_follow(&d, NULL);
+    pass(&w, START_MS - YEAR_2100_MS, &d, NULL);
+    tokens = child_of(&d, &r, tokens.refresh_token);
+    CHECK_ERR(verify(&d, &r, tokens), ERR_OK);
+    /* With a clock that has gone evenly for an hour what is over is deleted. */
+    pass(&w, YEAR_2100_MS - START_MS, &d, NULL);
+    d.auth->clock_even_since_us -= INT64_C(3601) * 1000000;
+    tend_and_follow(&d, NULL);
+    pass(&w, START_MS - YEAR_2100_MS, &d, NULL);
+    CHECK_ERR(refresh_result(&d, &r, tokens.refresh_token), ERR_INVALID_REFRESH);
+}
+
+TEST(a_logout_holds_over_clocks_that_step_forward_and_back)
+{
+    static const int64_t steps[] = { HOUR_MS, 2 * HOUR_MS, YEAR_2038_MS - START_MS };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        EMPTY_WORLD(w);
+        DOOR(d);
+        DOOR(other);
+        REQUEST(r);
+        start(&w, &d);
+        start(&w, &other);
+        struct auth_tokens tokens = register_and_log_in(&d, &r);
+        struct auth_caller caller = caller_of(&d, &r, tokens);
+        CHECK_ERR(auth_logout(d.auth, &r.call, &caller, AUTH_THIS), ERR_OK);
+        pass(&w, 100 * 1000, &d, &other);
+        pass(&w, steps[i], &d, &other);
+        CHECK(verify(&d, &r, tokens) != ERR_OK);
+        pass(&w, -steps[i], &d, &other);
+        CHECK_ERR(verify(&d, &r, tokens), ERR_TOKEN_REVOKED);
+        CHECK_ERR(verify(&other, &r, tokens), ERR_TOKEN_REVOKED);
+    }
+}
+
 /* ---- master keys ---- */
 
 TEST(the_order_of_the_master_keys_may_change_with_sessions_alive)
@@ -701,6 +746,8 @@ int main(void)
         cmocka_unit_test(a_clock_that_steps_back_over_a_rotation_gives_no_false_refusal),
         cmocka_unit_test(a_time_in_the_far_future_makes_one_key_and_is_recovered_from),
         cmocka_unit_test(a_first_key_that_was_made_with_a_clock_far_ahead_signs_and_is_replaced),
+        cmocka_unit_test(a_clock_that_was_far_ahead_costs_nobody_his_session),
+        cmocka_unit_test(a_logout_holds_over_clocks_that_step_forward_and_back),
         cmocka_unit_test(the_order_of_the_master_keys_may_change_with_sessions_alive),
         cmocka_unit_test(a_master_key_that_is_missing_is_named_and_nothing_is_written),
         cmocka_unit_test(with_a_secret_a_wrong_master_key_is_found_out_as_well),
