@@ -315,7 +315,7 @@ enum err password_tune(struct password_engine *e, struct password_tuning *ret_tu
     TRY(engine_tune(e->engine, e->kernel, e->lanes, &t));
     struct password_tuning result = { .lanes = t.lanes };
     INVARIANT(strlen(t.kernel->name) < sizeof(result.kernel));
-    strcpy(result.kernel, t.kernel->name);
+    memcpy(result.kernel, t.kernel->name, strlen(t.kernel->name));
     memcpy(result.steps_per_second, t.steps_per_second, sizeof(result.steps_per_second));
     *ret_tuning = result;
     return ERR_OK;
