@@ -8,6 +8,7 @@
  *   c = n - 1  within the grace      -> REPEATED, the same child, nothing written
  *   c < n      else                  -> REUSED, the session ends
  *   c > n                            -> AHEAD, a restored backup: refused, nothing ends
+ *   another master key of ours       -> AHEAD too: the record never gave out such a token
  *
  * before all that: JUNK never reaches the store; REVOKED and EXPIRED sessions only refuse. The
  * order is that of METRIC_REFRESH's labels. */
@@ -45,7 +46,7 @@ static enum outcome judge(const struct auth *au, const struct refresh *r)
 {
     const struct store_session *s = &r->session;
     if (!span_equal(s->master_key, r->presented.master_key)) {
-        return JUNK;
+        return AHEAD;
     }
     if (r->rotated) {
         return ROTATED;
