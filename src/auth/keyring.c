@@ -242,8 +242,8 @@ enum err keyring_add(struct auth *au, struct arena *a, const struct keyring *rin
     }
     TRY(token_key_make(au->options.tokens, a, &made));
     TRY(add_record(au, ring, &made, lead_ms, &key));
-    log_event(LOG_INFO, "key_added", LOG_SPAN("kid", key.kid), LOG_SPAN("algorithm", key.algorithm),
-              LOG_NUMBER("generation", key.generation),
+    log_event(LOG_INFO, "audit", LOG_STR("action", "key_add"), LOG_SPAN("kid", key.kid),
+              LOG_SPAN("algorithm", key.algorithm), LOG_NUMBER("generation", key.generation),
               LOG_NUMBER("signs_in_s", lead_ms / SECOND_MS));
     *ret_key = key;
     return ERR_OK;

@@ -1,5 +1,4 @@
 /* What the command line does to the key ring. */
-#include "audit.h"
 #include "keyring.h"
 
 bool auth_has_ring(const struct auth *au)
@@ -63,7 +62,6 @@ static enum err add_key(struct auth *au, struct auth_call *call, int64_t lead_ms
     TRY(keyring_follow(au));
     TRY(keyring_read(au, call->arena, &ring));
     TRY(keyring_add(au, call->arena, &ring, lead_ms, &added));
-    audit(call, LOG_INFO, "key_add", NULL);
     return look_up(au, call, added.kid, ret_key);
 }
 
@@ -94,6 +92,6 @@ enum err auth_key_retire(struct auth *au, struct auth_call *call, struct span ki
     struct auth_key stand_in;
     TRY(auth_key_stand_in(au, call, kid, &stand_in));
     TRY(store_key_retire(au->options.store, kid));
-    audit(call, LOG_INFO, "key_retire", NULL);
+    log_event(LOG_WARN, "audit", LOG_STR("action", "key_retire"), LOG_SPAN("kid", kid));
     return ERR_OK;
 }

@@ -104,8 +104,9 @@ static enum err retire(struct key_run *run)
     if (made.kid.data != NULL) {
         print_key(&made);
         (void)fflush(stdout);
-        wait_ms(AUTH_KEY_SPREAD_MS);
     }
+    /* Also where there was one already: it may be as new. */
+    wait_ms(AUTH_KEY_SPREAD_MS);
     return auth_key_retire(run->auth, &run->call, span_of(run->kid));
 }
 

@@ -136,6 +136,26 @@ struct span token_algorithm(const struct tokens *t)
     return span_of(t->kind->algorithm);
 }
 
+/* Its id never begins with a dash: on a command line it would look like an option. */
+static enum err make_pair(const struct jwk_kind *kind, json_t **ret_private, json_t **ret_public)
+{
+    for (;;) {
+        json_t *private_jwk = NULL;
+        json_t *public_jwk = NULL;
+        TRY(jwk_make(kind, &private_jwk));
+        enum err made = jwk_public(kind, private_jwk, &public_jwk);
+        const char *kid = json_string_value(json_object_get(public_jwk, "kid"));
+        if (made == ERR_OK && kid[0] != '-') {
+            *ret_private = private_jwk;
+            *ret_public = public_jwk;
+            return ERR_OK;
+        }
+        json_decref(private_jwk);
+        json_decref(public_jwk);
+        TRY(made);
+    }
+}
+
 enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret_key)
 {
     json_t *private_jwk = NULL;
@@ -144,14 +164,11 @@ enum err token_key_make(struct tokens *t, struct arena *a, struct token_key *ret
     if (t->kind->alg == JWT_ALG_HS256) {
         return ERR_CONFIG;
     }
-    TRY(jwk_make(t->kind, &private_jwk));
-    enum err made = jwk_public(t->kind, private_jwk, &public_jwk);
-    if (made == ERR_OK) {
-        made = write_key(t, private_jwk, public_jwk, a, &key);
-    }
+    TRY(make_pair(t->kind, &private_jwk, &public_jwk));
+    enum err written = write_key(t, private_jwk, public_jwk, a, &key);
     json_decref(private_jwk);
     json_decref(public_jwk);
-    TRY(made);
+    TRY(written);
     *ret_key = key;
     return ERR_OK;
 }

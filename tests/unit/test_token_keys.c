@@ -88,6 +88,19 @@ TEST(a_made_key_names_its_algorithm_and_publishes_no_private_member)
     }
 }
 
+/* One of 64 would. */
+TEST(no_kid_looks_like_an_option)
+{
+    enum { KEYS = 300 };
+    AUTO(token) struct tokens *t = open_tokens("EdDSA");
+    for (int i = 0; i < KEYS; i++) {
+        struct arena a;
+        arena_init(&a, ARENA_BYTES);
+        CHECK(make_key(t, &a, 1).kid.data[0] != '-');
+        arena_done(&a);
+    }
+}
+
 /* The example of RFC 7638, 3.1. */
 TEST(a_kid_is_the_thumbprint_of_rfc_7638)
 {
@@ -553,6 +566,7 @@ int main(void)
     RUN_TESTS(
         cmocka_unit_test(options_that_do_not_fit_each_other_are_refused),
         cmocka_unit_test(a_made_key_names_its_algorithm_and_publishes_no_private_member),
+        cmocka_unit_test(no_kid_looks_like_an_option),
         cmocka_unit_test(a_kid_is_the_thumbprint_of_rfc_7638),
         cmocka_unit_test(a_ring_that_does_not_open_leaves_the_present_one_in_place),
         cmocka_unit_test(a_changed_record_does_not_open),
