@@ -329,6 +329,113 @@ TEST(a_match_is_to_be_rehashed_unless_it_has_the_configured_form_and_cost)
     }
 }
 
+static const struct password_options argon2id = { .threads = 1,
+                                                  .queue_max = 8,
+                                                  .form = PASSWORD_ARGON2ID,
+                                                  .argon2_memory_kib = 64,
+                                                  .argon2_passes = 2,
+                                                  .memory_budget = 1 << 20 };
+
+static bool is_rehashed(const struct password_options *options, struct span hash)
+{
+    struct password_engine *e = NULL;
+    bool match = false;
+    bool rehash = false;
+    CHECK_ERR(password_engine_new(options, &e), ERR_OK);
+    CHECK_ERR(password_verify(e, SPAN("password"), hash, &match, &rehash), ERR_OK);
+    CHECK(match);
+    password_engine_free(e);
+    return rehash;
+}
+
+TEST(with_argon2id_as_the_live_form_new_hashes_are_that_and_others_are_rehashed)
+{
+    struct password_engine *e = NULL;
+    char text[128];
+    char bcrypt[128];
+    CHECK_ERR(password_engine_new(&argon2id, &e), ERR_OK);
+    CHECK(password_live_steps(e) > 0);
+    hash_of(e, SPAN("password"), text);
+    CHECK(span_starts(span_of(text), SPAN("$argon2id$v=19$m=64,t=2,p=1$")));
+    CHECK(matches(e, SPAN("password"), span_of(text)));
+    CHECK(!matches(e, SPAN("passwort"), span_of(text)));
+    CHECK(span_starts(password_decoy(e), SPAN("$argon2id$v=19$m=64,t=2,p=1$")));
+    CHECK(!matches(e, SPAN("password"), password_decoy(e)));
+    CHECK_INT(password_expected_wait_us(e, 0), 0);
+    password_engine_free(e);
+
+    AUTO(password_engine) struct password_engine *other = engine_of_cost(4);
+    hash_of(other, SPAN("password"), bcrypt);
+    struct password_options to_bcrypt = argon2id;
+    to_bcrypt.form = PASSWORD_BCRYPT;
+    to_bcrypt.cost = 4;
+    struct password_options more = argon2id;
+    more.argon2_passes = 3;
+    CHECK(!is_rehashed(&argon2id, span_of(text)));
+    CHECK(is_rehashed(&more, span_of(text)));
+    CHECK(is_rehashed(&to_bcrypt, span_of(text)));
+    CHECK(is_rehashed(&argon2id, span_of(bcrypt)));
+    CHECK(!is_rehashed(&to_bcrypt, span_of(bcrypt)));
+}
+
+TEST(a_hash_that_needs_more_memory_than_the_budget_is_refused)
+{
+    struct password_engine *e = NULL;
+    bool match = false;
+    bool rehash = false;
+    struct span dear = SPAN("$argon2id$v=19$m=1025,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
+                            "RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs");
+    CHECK(password_is_hash(dear));
+    CHECK_ERR(password_engine_new(&argon2id, &e), ERR_OK);
+    CHECK_ERR(password_verify(e, SPAN("x"), dear, &match, &rehash), ERR_INTERNAL);
+    password_engine_free(e);
+}
+
+/* ---- kernels ---- */
+
+TEST(a_kernel_or_a_number_of_lanes_that_cannot_be_is_refused)
+{
+    struct password_options options = { .threads = 1, .queue_max = 1, .cost = 4 };
+    struct password_engine *e = NULL;
+    CHECK(password_kernel_fits(SPAN("auto"), 0));
+    CHECK(password_kernel_fits(SPAN("c"), PASSWORD_LANES_MAX));
+    CHECK(!password_kernel_fits(SPAN("c"), PASSWORD_LANES_MAX + 1));
+    CHECK(!password_kernel_fits(SPAN("d"), 0));
+    options.kernel = SPAN("d");
+    CHECK_ERR(password_engine_new(&options, &e), ERR_CONFIG);
+    options.kernel = SPAN_NONE;
+    options.lanes = PASSWORD_LANES_MAX + 1;
+    CHECK_ERR(password_engine_new(&options, &e), ERR_CONFIG);
+    CHECK(e == NULL);
+}
+
+TEST(a_tuning_is_used_where_it_fits_the_build_and_what_is_pinned)
+{
+    struct password_options options = {
+        .threads = 1, .queue_max = 1, .cost = 4, .kernel = SPAN("c")
+    };
+    struct password_engine *e = NULL;
+    CHECK_ERR(password_engine_new(&options, &e), ERR_OK);
+    struct password_tuning t = { .kernel = "c", .lanes = 3, .steps_per_second = { [3] = 16000 } };
+    CHECK_ERR(password_use(e, &t), ERR_OK);
+    CHECK_INT(password_engine_info(e).lanes, 3);
+    CHECK_INT(password_engine_info(e).steps_per_second, 16000);
+    CHECK(password_expected_wait_us(e, 16000) == 1000000);
+    t.lanes = 0;
+    CHECK_ERR(password_use(e, &t), ERR_INVALID_INPUT);
+    t.lanes = PASSWORD_LANES_MAX + 1;
+    CHECK_ERR(password_use(e, &t), ERR_INVALID_INPUT);
+    t = (struct password_tuning){ .kernel = "d", .lanes = 3 };
+    CHECK_ERR(password_use(e, &t), ERR_INVALID_INPUT);
+    for (size_t i = 1; password_kernel_name(i) != NULL; i++) { /* "c" is pinned */
+        memcpy(t.kernel, password_kernel_name(i), strlen(password_kernel_name(i)) + 1);
+        CHECK_ERR(password_use(e, &t), ERR_INVALID_INPUT);
+    }
+    CHECK_INT(password_engine_info(e).lanes, 3);
+    CHECK_SPAN(span_of(password_engine_info(e).kernel), "c");
+    password_engine_free(e);
+}
+
 /* ---- the decoy ---- */
 
 TEST(the_decoy_looks_like_a_hash_of_the_live_cost_and_is_each_engine_s_own)
@@ -378,6 +485,11 @@ int main(void)
         cmocka_unit_test(nothing_that_was_cut_off_matches),
         cmocka_unit_test(case_spaces_and_one_changed_character_of_the_digest_matter),
         cmocka_unit_test(a_match_is_to_be_rehashed_unless_it_has_the_configured_form_and_cost),
+        cmocka_unit_test(
+            with_argon2id_as_the_live_form_new_hashes_are_that_and_others_are_rehashed),
+        cmocka_unit_test(a_hash_that_needs_more_memory_than_the_budget_is_refused),
+        cmocka_unit_test(a_kernel_or_a_number_of_lanes_that_cannot_be_is_refused),
+        cmocka_unit_test(a_tuning_is_used_where_it_fits_the_build_and_what_is_pinned),
         cmocka_unit_test(the_decoy_looks_like_a_hash_of_the_live_cost_and_is_each_engine_s_own),
         cmocka_unit_test(new_passwords_are_measured_in_characters_and_bounded_in_bytes));
 }
