@@ -28,7 +28,6 @@
 #define AT    0(%rsp) /* where the next blocks go in lane 0, and where they end */
 #define END   8(%rsp)
 
-
 	/* to ^= P[i] ^ (((S0[byte 3] + S1[byte 2]) ^ S2[byte 1]) + S3[byte 0]) in lane k */
 	.macro half_round cut, k, i, from, byte0, to
 	shrx	%edi, \from, SUM
