@@ -1,6 +1,6 @@
 /* serve.c - builds the service, waits for signals, takes it down again in order.
  *
- *   config > log > ./var, keys > store > tokens > engine > domain > workers > bind > mailboxes >
+ *   config > log > ./var, keys > store > tokens > engine > workers > bind > mailboxes > domain >
  *   api > upkeep > accept ... signal: drain > stop > the same way back (serve_close) */
 #include "api.h"
 #include "banner.h"
@@ -272,9 +272,9 @@ static enum err serve_open(struct serve *s)
     TRY(log_start((enum log_level)c->log_level, (enum log_format)c->log_format, LOG_RING_BYTES));
     TRY(parts_open(c, &s->sizes, s->arena, &s->why, &s->app));
     TRY(open_tls(s));
-    TRY(prepare_auth(s));
     TRY(open_work(s));
-    TRY(open_net(s));
+    TRY(open_net(s)); /* before anything is written: a port in use changes nothing */
+    TRY(prepare_auth(s));
     TRY(open_api(s));
     TRY(upkeep_new(s->app->auth, s->tls, &s->upkeep));
     TRY(net_start(s->net));
