@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define CLI_BUSY_MS 5000 /* a person waits longer than a client */
+#define LEAST_COST  4    /* of bcrypt */
 #define HEAP_ARENAS 2    /* more of them keep memory that nobody uses */
 
 void parts_settle_process(void)
@@ -164,11 +165,9 @@ static enum err open_auth(struct app *app, unsigned loops)
     return auth_open(&options, &app->auth);
 }
 
-static enum err open_engine(struct app *app, const struct sizes *sizes, struct arena *a,
-                            struct span *ret_why)
+static struct password_options engine_options(const struct config *c, const struct sizes *sizes)
 {
-    const struct config *c = app->config;
-    struct password_options options = {
+    return (struct password_options){
         .threads = sizes->engine_threads,
         /* A caller waits for its one job, so there are no more jobs than workers. */
         .queue_max = sizes->password_workers,
@@ -180,13 +179,18 @@ static enum err open_engine(struct app *app, const struct sizes *sizes, struct a
         .kernel = c->password_kernel,
         .lanes = (unsigned)c->password_lanes,
     };
-    if (!password_kernel_fits(options.kernel, options.lanes)) {
+}
+
+static enum err open_engine(const struct password_options *options, struct arena *a,
+                            struct span *ret_why, struct password_engine **ret_engine)
+{
+    if (!password_kernel_fits(options->kernel, options->lanes)) {
         return config_refuse(a, ret_why,
                              "PASSWORD_KERNEL: this CPU does not run \"%.*s\", or not with "
                              "PASSWORD_LANES=%u; auto and 0 always fit",
-                             SPAN_FMT(c->password_kernel), options.lanes);
+                             SPAN_FMT(options->kernel), options->lanes);
     }
-    enum err e = password_engine_new(&options, &app->engine);
+    enum err e = password_engine_new(options, ret_engine);
     if (e == ERR_CONFIG) {
         *ret_why = SPAN("ARGON2_MEMORY, ARGON2_ITERATIONS: are more together than a hash may cost; "
                         "lower one of them");
@@ -198,6 +202,7 @@ static enum err open_parts(struct app *app, const struct sizes *sizes, struct ar
                            struct span *ret_why)
 {
     const struct config *c = app->config;
+    const struct password_options engine = engine_options(c, sizes);
     bool serves = sizes->loops > 0;
     if (span_starts(c->db_uri, SPAN("sqlite:" FILES_VAR "/"))) {
         TRY(files_make_directory(FILES_VAR, a, ret_why));
@@ -205,7 +210,7 @@ static enum err open_parts(struct app *app, const struct sizes *sizes, struct ar
     TRY(make_master(c, a, ret_why));
     TRY(open_store(app, sizes->readers, serves ? c->store_deadline_ms : CLI_BUSY_MS, a, ret_why));
     TRY(open_tokens(app, a, ret_why));
-    TRY(open_engine(app, sizes, a, ret_why));
+    TRY(open_engine(&engine, a, ret_why, &app->engine));
     return open_auth(app, serves ? sizes->loops : 1);
 }
 
@@ -233,6 +238,23 @@ enum err app_open(const struct config *c, struct arena *a, struct span *ret_why,
     *ret_why = SPAN_NONE;
     parts_settle_process();
     enum err e = parts_open(c, &sizes, a, ret_why, ret_app);
+    if (e != ERR_OK && ret_why->length == 0) {
+        *ret_why = span_of(err_text(e));
+    }
+    return e;
+}
+
+enum err app_open_engine(const struct config *c, struct arena *a, struct span *ret_why,
+                         struct password_engine **ret_engine)
+{
+    unsigned cpus = c->machine.cpus;
+    struct sizes sizes = { .engine_threads = cpus,
+                           .password_workers = 2 * cpus * PASSWORD_LANES_MAX };
+    struct password_options options = engine_options(c, &sizes);
+    options.form = PASSWORD_BCRYPT;
+    options.cost = LEAST_COST;
+    *ret_why = SPAN_NONE;
+    enum err e = open_engine(&options, a, ret_why, ret_engine);
     if (e != ERR_OK && ret_why->length == 0) {
         *ret_why = span_of(err_text(e));
     }

@@ -14,6 +14,10 @@ const struct command commands[] = {
     { "key", "COMMAND",
       "list, rotate and retire the signing keys; beside a running service as well", NULL,
       key_main },
+    { "calibrate", "[--target-ms N]", "measure this machine, and recommend a BCRYPT_COST",
+      "  --target-ms N     what a hash may take alone; 250\n"
+      "  --json            for programs\n" HELP_ENV_FILE,
+      calibrate_main },
     { "config", "", "print every setting and where it came from, secrets masked",
       "  --check           only judge the settings\n" HELP_ENV_FILE, config_main },
     { 0 },
@@ -113,7 +117,8 @@ int cli_main(int argc, char **argv)
         return EXIT_DONE;
     }
     if (argc < 2) {
-        complain("a command is missing: serve, user, key or config; see doorward --help");
+        complain(
+            "a command is missing: serve, user, key, calibrate or config; see doorward --help");
     } else {
         complain("%s is no command; see doorward --help", word);
     }

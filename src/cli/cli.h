@@ -1,4 +1,4 @@
-/* cli.h - the command line: serve, user, config, and their help.
+/* cli.h - the command line: serve, user, key, calibrate, config, and their help.
  *
  * Threads: the main thread, once.
  * Failure: the exit code: 0, 1 for the world, 2 for usage and config; one line on stderr says what

@@ -127,6 +127,8 @@ void waiter_finish(struct waiter *w, enum err result);
 
 /* ---- hasher.c ---- */
 void *hasher_main(void *hasher);
+/* The calling thread behind everything that answers. */
+void hasher_lower_priority(void);
 
 /* ---- pace.c ---- */
 /* A step of `count` lanes took `took_us`. By the hasher's own thread. */

@@ -17,7 +17,7 @@
 #define STOP_PATIENCE_US (INT64_C(2) * 1000 * 1000)
 
 /* Hashing takes what the loops and workers leave; where that may not be asked for, it competes. */
-static void lower_priority(void)
+void hasher_lower_priority(void)
 {
     const struct sched_param batch = { .sched_priority = 0 };
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
@@ -391,7 +391,7 @@ static void follow_kernel(struct hasher *h)
 void *hasher_main(void *hasher)
 {
     struct hasher *h = hasher;
-    lower_priority();
+    hasher_lower_priority();
     bool go_on = true;
     while (go_on) {
         if (trial_waits(h)) {

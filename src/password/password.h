@@ -100,4 +100,25 @@ struct password_info {
 };
 struct password_info password_engine_info(const struct password_engine *e);
 
+/* ---- how fast: for processes that do nothing else ---- */
+
+enum password_load {
+    PASSWORD_ALONE,   /* one check at a time */
+    PASSWORD_FULL,    /* in every lane of every thread */
+    PASSWORD_LIBRARY, /* libxcrypt's, on as many threads and at the same priority */
+};
+struct password_pace {
+    uint64_t hashes;
+    int64_t cpu_us; /* of the whole process; what other programs took is not in it */
+    int64_t elapsed_us;
+};
+/* Checks of $2b$ hashes of that cost, which the live form must not exceed, for `least_us` and until
+ * a batch is whole. Of queue_max it needs twice the lanes of all threads. ERR_INTERNAL: libxcrypt
+ * refuses. */
+MUST_CHECK enum err password_measure(struct password_engine *e, enum password_load load,
+                                     unsigned cost, int64_t least_us,
+                                     struct password_pace *ret_pace);
+/* bcrypt hashes a second of one core. */
+double password_pace_rate(const struct password_pace *pace);
+
 #endif
