@@ -159,14 +159,23 @@ void tls_stream_free(struct tls_stream *s)
 
 /* ---- bytes ---- */
 
+/* What somebody else's call has left behind would be taken for the fate of ours. Clearing costs as
+ * much as parsing a small request, so it is asked first. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0) {
+        ERR_clear_error();
+    }
+}
+
 /* OpenSSL's verdict on a call that did not succeed. */
 static enum err judge(struct tls_stream *s, int result)
 {
     int why = SSL_get_error(s->ssl, result);
-    ERR_clear_error();
     if (why == SSL_ERROR_WANT_READ) {
-        return ERR_OK;
+        return ERR_OK; /* said only when no error is noted */
     }
+    ERR_clear_error();
     if (why == SSL_ERROR_ZERO_RETURN) {
         s->ended = true;
         return ERR_OK;
@@ -200,6 +209,10 @@ static enum err read_plain(struct tls_stream *s, struct buf *plain, bool *ret_fu
         }
         buf_used(plain, got);
         s->quiet_records = 0;
+        /* One record came, as usual: asking again would only hear that there is no more. */
+        if (s->in.length == 0 && SSL_has_pending(s->ssl) == 0) {
+            return ERR_OK;
+        }
     }
 }
 
@@ -232,7 +245,7 @@ enum err tls_stream_feed(struct tls_stream *s, struct span cipher, struct buf *p
         return ERR_OK;
     }
     INVARIANT(s->rest_length == 0 || cipher.length == 0);
-    ERR_clear_error();
+    forget_errors();
     s->in =
         s->rest_length > 0 ? (struct span){ .data = s->rest, .length = s->rest_length } : cipher;
     s->out = out;
@@ -256,7 +269,7 @@ enum err tls_stream_write(struct tls_stream *s, struct span plain, struct buf *o
     if (plain.length == 0) {
         return ERR_OK;
     }
-    ERR_clear_error();
+    forget_errors();
     s->out = out;
     size_t written = 0;
     int result = SSL_write_ex(s->ssl, plain.data, plain.length, &written);
