@@ -1,24 +1,4 @@
 #include "bearer.h"
-#include <string.h>
-
-/* RFC 6750, 2.1: b64token. */
-static bool is_token(struct span text)
-{
-    size_t body = 0;
-    while (body < text.length) {
-        char c = text.data[body];
-        bool alnum = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!alnum && (c == '\0' || strchr("-._~+/", c) == NULL)) {
-            break;
-        }
-        body++;
-    }
-    size_t end = body;
-    while (end < text.length && text.data[end] == '=') {
-        end++;
-    }
-    return body > 0 && end == text.length;
-}
 
 enum err api_bearer_token(const struct http_request *request, struct span *ret_token)
 {
@@ -35,11 +15,10 @@ enum err api_bearer_token(const struct http_request *request, struct span *ret_t
     while (token.length > 0 && token.data[0] == ' ') {
         token = span_from(token, 1);
     }
-    if (!is_token(token)) {
-        return ERR_INVALID_TOKEN;
-    }
+    /* Whether these are characters of a token is seen when it is verified: one that is in the cache
+     * need not be looked at twice. */
     *ret_token = token;
-    return ERR_OK;
+    return token.length > 0 ? ERR_OK : ERR_INVALID_TOKEN;
 }
 
 enum err api_bearer_verify(struct api_request *r, struct span token)

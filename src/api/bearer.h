@@ -7,7 +7,7 @@
 #include "request.h"
 
 /* The token of the Authorization header, never one of the query. ERR_MISSING_TOKEN: none, or
- * another scheme; ERR_INVALID_TOKEN: something that cannot be a token. */
+ * another scheme; ERR_INVALID_TOKEN: an empty one. */
 MUST_CHECK enum err api_bearer_token(const struct http_request *request, struct span *ret_token);
 /* Whom `token` speaks for, into r->caller and the log. Errors of auth_verify(). */
 MUST_CHECK enum err api_bearer_verify(struct api_request *r, struct span token);

@@ -3,9 +3,13 @@
 
 #define KIB 1024
 
-#define ROUTE(method, path)    #method " " path, METHODS_##method, path
-#define ROUTE_ANY(path)        path, METHODS_ANY, path
-#define ROUTE_ID(method, path) #method " " path "{id}", METHODS_##method, path
+#define PATH(path)                                                                                 \
+    {                                                                                              \
+        (path), sizeof(path) - 1                                                                   \
+    }
+#define ROUTE(method, path)    #method " " path, METHODS_##method, PATH(path)
+#define ROUTE_ANY(path)        path, METHODS_ANY, PATH(path)
+#define ROUTE_ID(method, path) #method " " path "{id}", METHODS_##method, PATH(path)
 
 /* clang-format off */
 const struct api_route api_service_routes[] = {
@@ -42,11 +46,10 @@ _Static_assert(ROUTE_COUNT + 1 <= METRICS_MAX_ROUTES, "the metrics have no room 
 
 static bool path_matches(const struct api_route *route, struct span path, struct span *ret_rest)
 {
-    struct span own = span_of(route->path);
-    if (!span_starts(path, own)) {
+    if (!span_starts(path, route->path)) {
         return false;
     }
-    struct span rest = span_from(path, own.length);
+    struct span rest = span_from(path, route->path.length);
     struct uuid id;
     if ((route->kind == PATH_EXACT && rest.length != 0) ||
         (route->kind == PATH_ID && !uuid_parse(rest, &id))) {

@@ -29,7 +29,7 @@ struct api_handler;
 struct api_route {
     const char *name; /* in logs and metrics */
     unsigned methods;
-    const char *path;
+    struct span path;
     enum api_path kind;
     enum api_caller caller;
     enum api_lane lane;

@@ -74,9 +74,13 @@ static enum err add_header(struct api_request *r, const char *name, struct span 
 
 static enum err add_uuid(struct api_request *r, const char *name, struct uuid id)
 {
-    char text[UUID_TEXT_LENGTH + 1];
+    char *text = arena_get(r->call.arena, UUID_TEXT_LENGTH + 1);
+    if (text == NULL) {
+        return ERR_NOMEM;
+    }
     uuid_text(id, text);
-    return add_header(r, name, (struct span){ text, UUID_TEXT_LENGTH }, ' ');
+    http_response_header(&r->x->response, name, (struct span){ text, UUID_TEXT_LENGTH });
+    return ERR_OK;
 }
 
 static enum err verify_reply(struct api_request *r)

@@ -131,6 +131,10 @@ struct span http_client_address(const struct http_request *r, const struct http_
 {
     struct span told = span_of(peer->address);
     struct http_address address;
+    bool is_ipv4 = span_find(told, ':') == told.length;
+    if (is_ipv4 && trusted == NULL) {
+        return told; /* the usual case; an IPv6 address may be a mapped one */
+    }
     if (!http_address_parse(told, &address)) {
         return told;
     }

@@ -62,7 +62,7 @@ struct http_response {
     bool close;       /* end the connection after this answer */
     int64_t delay_ms; /* hold the answer back that long (REFUSAL_PAUSE_MS) */
 };
-/* Values with CR, LF or NUL are our bug. */
+/* Values with control characters are our bug. */
 void http_response_header(struct http_response *r, const char *name, struct span value);
 
 /* Who is at the other end of a connection; lives as long as it. */

@@ -46,10 +46,15 @@ const char *http_reason(int status)
     return "";
 }
 
+/* The least byte, because compilers find that one sixteen bytes at a time. */
 static bool is_one_line(struct span value)
 {
-    return span_find(value, '\r') == value.length && span_find(value, '\n') == value.length &&
-           span_find(value, '\0') == value.length;
+    unsigned char least = ' ';
+    for (size_t i = 0; i < value.length; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        least = c < least ? c : least;
+    }
+    return least == ' ';
 }
 
 void http_response_header(struct http_response *r, const char *name, struct span value)
@@ -80,12 +85,25 @@ static struct span date_now(void)
     return span_of(text);
 }
 
+static char *put(char *at, struct span bytes)
+{
+    if (bytes.length > 0) {
+        memcpy(at, bytes.data, bytes.length);
+    }
+    return at + bytes.length;
+}
+
 static void add_header(struct buf *out, struct span name, struct span value)
 {
-    buf_add(out, name);
-    buf_add(out, SPAN(": "));
-    buf_add(out, value);
-    buf_add(out, SPAN("\r\n"));
+    size_t length = name.length + value.length + 4;
+    char *at = buf_room(out, length);
+    if (at != NULL) {
+        at = put(at, name);
+        at = put(at, SPAN(": "));
+        at = put(at, value);
+        (void)put(at, SPAN("\r\n"));
+        buf_used(out, length);
+    }
 }
 
 static void add_status_line(struct buf *out, int status)
