@@ -29,6 +29,7 @@ struct engine_options {
     uint64_t memory_budget; /* bytes that calls may use together */
     uint64_t live_steps;    /* of a check in the live form */
     bool live_is_call;
+    uint64_t live_memory_bytes; /* of a call that is one */
 };
 
 struct engine_job {
@@ -62,8 +63,8 @@ void engine_free(struct engine *e);
 /* Blocks until the job is done. */
 MUST_CHECK enum err engine_run(struct engine *e, struct engine_job *job);
 
-/* Microseconds until what waits, what is under way and `queued_steps` more would be done by full
- * lanes. 0 for an idle engine and nothing more. */
+/* Microseconds until a job of the live form would begin that has what waits and `queued_steps` more
+ * before it. 0 as long as a lane is free for it. */
 int64_t engine_expected_wait_us(const struct engine *e, uint64_t queued_steps);
 
 /* What a kernel does with 1 to LANES_MAX lanes on every thread at once, and the best of it. */

@@ -82,8 +82,9 @@ struct hasher {
     bool asleep;
     /* written by the thread, read by anyone */
     struct pace pace;
-    _Atomic unsigned active;     /* lanes in use, or ENGINE_IN_CALL */
-    _Atomic uint64_t steps_left; /* in lanes */
+    _Atomic unsigned active;               /* lanes in use, or ENGINE_IN_CALL */
+    _Atomic uint64_t steps_left;           /* in lanes */
+    _Atomic uint64_t lane_left[LANES_MAX]; /* until it is free or gives way */
     _Atomic int64_t call_started_us;
     _Atomic uint64_t call_steps; /* of the call under way; 0: none */
 };

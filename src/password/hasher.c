@@ -26,11 +26,25 @@ void hasher_lower_priority(void)
 
 /* ---- what is going on, for the other threads and the estimate ---- */
 
+/* Steps until slot `i` is free for somebody who waits: its job is done or must give way. */
+static uint64_t slot_left(const struct hasher *h, unsigned i)
+{
+    const struct slot *s = &h->slots[i];
+    uint64_t live = h->engine->options.live_steps;
+    uint64_t turn = s->turn < live ? live - s->turn : 0;
+    uint64_t left = s->waiter->most - s->waiter->taken;
+    return left < turn ? left : turn;
+}
+
 static void publish(struct hasher *h)
 {
     uint64_t left = 0;
     for (unsigned i = 0; i < h->count; i++) {
         left += h->slots[i].waiter->most - h->slots[i].waiter->taken;
+        atomic_store(&h->lane_left[i], slot_left(h, i));
+    }
+    for (unsigned i = h->count; i < h->shown; i++) {
+        atomic_store(&h->lane_left[i], 0);
     }
     metrics_gauge_move(METRIC_PASSWORD_LANES, 0, (int64_t)h->count - h->shown);
     h->shown = h->count;
@@ -339,6 +353,7 @@ static struct waiter *take(struct hasher *h)
            (h->count == 0 || h->passed_over > PATIENCE || is_least_busy(h))) {
         const struct waiter *w = e->for_lanes.first;
         atomic_fetch_add(&h->steps_left, w->most - w->taken);
+        atomic_store(&h->lane_left[h->count], h->engine->options.live_steps);
         *end = waiters_pop(&e->for_lanes);
         end = &(*end)->next;
         h->count++; /* for is_least_busy(); place() counts again */

@@ -18,6 +18,7 @@ struct password_engine {
     const struct lanes_kernel *kernel; /* NULL: any */
     unsigned lanes;                    /* 0: any */
     uint64_t live_steps;
+    uint64_t live_memory_bytes;
     char decoy[FORMAT_TEXT_MAX];
     size_t decoy_length;
 };
@@ -101,6 +102,7 @@ static enum err make_decoy(struct password_engine *e)
     format_make(SPAN(""), &e->policy, salt, &h);
     TRY(secret_random(h.digest, h.digest_length));
     e->live_steps = format_steps(&h);
+    e->live_memory_bytes = format_memory_bytes(&h);
     e->decoy_length = format_text(&h, e->decoy);
     /* No hash is to be written that would be over the bounds when it is checked. */
     return format_parse(password_decoy(e), &e->limits, &h) ? ERR_OK : ERR_CONFIG;
@@ -125,6 +127,7 @@ static enum err open_engine(const struct password_options *options, struct passw
         .memory_budget = options->memory_budget,
         .live_steps = e->live_steps,
         .live_is_call = options->form == PASSWORD_ARGON2ID,
+        .live_memory_bytes = e->live_memory_bytes,
     };
     return engine_new(&engine, &e->engine);
 }

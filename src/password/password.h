@@ -69,8 +69,8 @@ bool password_is_hash(struct span hash);
 
 /* Steps of one login in the live form. */
 uint64_t password_live_steps(const struct password_engine *e);
-/* Microseconds until `queued_steps` more than now waits would be done, from the measured rate;
- * never blocks. */
+/* Microseconds until a login would begin that has what waits now and `queued_steps` more before it,
+ * from the measured rate; never blocks. */
 int64_t password_expected_wait_us(const struct password_engine *e, uint64_t queued_steps);
 
 /* ---- which kernel, and how many lanes ---- */

@@ -130,11 +130,20 @@ static bool try_one(struct engine *e, struct candidate *c, struct lane *scratch,
     return true;
 }
 
+static bool has_work(const struct engine *e)
+{
+    bool has = atomic_load(&e->for_lanes.length) > 0 || atomic_load(&e->for_calls.length) > 0;
+    for (unsigned i = 0; i < e->thread_count; i++) {
+        has = has || atomic_load(&e->hashers[i].active) > 0;
+    }
+    return has;
+}
+
 /* As long again for the jobs that came meanwhile. */
 static void let_work(const struct engine *e, int64_t length_us)
 {
     struct timespec pause = { .tv_nsec = length_us * 1000 };
-    if (engine_expected_wait_us(e, 0) > 0) {
+    if (has_work(e)) {
         while (nanosleep(&pause, &pause) != 0 && errno == EINTR) {
         }
     }

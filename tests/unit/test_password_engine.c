@@ -467,9 +467,9 @@ TEST(the_expected_wait_counts_the_steps_that_wait_and_is_nothing_when_idle)
 {
     struct engine *e = open_engine(plain);
     CHECK_INT(engine_expected_wait_us(e, 0), 0);
-    int64_t thousand_us = engine_expected_wait_us(e, 1000);
-    CHECK(thousand_us > 0);
-    CHECK(llabs((long long)(engine_expected_wait_us(e, 10000) - 10 * thousand_us)) <= 10);
+    int64_t hundred_us = engine_expected_wait_us(e, 100 * 16);
+    CHECK(hundred_us > 0);
+    CHECK(llabs((long long)(engine_expected_wait_us(e, 1000 * 16) - 10 * hundred_us)) <= 10);
 
     struct gate gate = CLOSED_GATE;
     struct caller holder = { 0 };
@@ -501,10 +501,63 @@ TEST(more_threads_and_a_measured_rate_shorten_the_expected_wait)
     struct engine_tuning t = { .kernel = &lanes_kernels[0], .lanes = 3 };
     t.steps_per_second[3] = 1000000;
     engine_set(one, &t);
-    CHECK(llabs((long long)engine_expected_wait_us(one, 100000) - 100000) <= 1);
+    CHECK(llabs((long long)engine_expected_wait_us(one, 100000) - 100000) <= 3 * 16);
     CHECK_INT(engine_info(one).lanes, 3);
     engine_free(one);
     engine_free(four);
+}
+
+/* Of an engine that sleeps, told what its lanes and calls have left. */
+TEST(who_finds_a_lane_free_waits_for_nobody_and_else_for_the_first_that_will_be)
+{
+    struct engine_options options = plain;
+    options.lanes = 2;
+    options.live_steps = 1000;
+    struct engine *e = open_engine(options);
+    struct engine_tuning t = { .kernel = &lanes_kernels[0], .lanes = 2 };
+    t.steps_per_second[2] = 2000000; /* a lane's step is a microsecond */
+    engine_set(e, &t);
+    _Atomic uint64_t *left = e->hashers[0].lane_left;
+    atomic_store(&left[0], 400);
+    CHECK_INT(engine_expected_wait_us(e, 0), 0);
+    CHECK_INT(engine_expected_wait_us(e, 1), 400);
+    CHECK_INT(engine_expected_wait_us(e, 1000), 400);
+    CHECK_INT(engine_expected_wait_us(e, 2000), 1000); /* the free one, a job later */
+    atomic_store(&left[1], 900);
+    CHECK_INT(engine_expected_wait_us(e, 0), 400);
+    CHECK_INT(engine_expected_wait_us(e, 1000), 900);
+    CHECK_INT(engine_expected_wait_us(e, 2000), 1400);
+    CHECK_INT(engine_expected_wait_us(e, 3000), 1900);
+    CHECK_INT(engine_expected_wait_us(e, 4000), 2400);
+    engine_free(e);
+}
+
+TEST(calls_wait_for_a_thread_and_for_memory)
+{
+    struct engine_options options = plain;
+    options.threads = 2;
+    options.live_steps = 1000;
+    options.live_is_call = true;
+    options.live_memory_bytes = 64;
+    options.memory_budget = 128;
+    struct engine *two = open_engine(options);
+    options.memory_budget = 127;
+    struct engine *one = open_engine(options);
+    for (int i = 0; i < 2; i++) {
+        struct engine *e = i == 0 ? two : one;
+        atomic_store(&e->assumed_rate, 1000000); /* a thread's step is a microsecond */
+        atomic_store(&e->hashers[1].call_started_us, clock_monotonic_us());
+        atomic_store(&e->hashers[1].call_steps, 60000000);
+    }
+    CHECK_INT(engine_expected_wait_us(two, 0), 0);
+    CHECK_INT(engine_expected_wait_us(two, 5000), 5005); /* scaled up to whole steps of a call */
+    int64_t wait_us = engine_expected_wait_us(one, 0);
+    CHECK(wait_us > 0 && wait_us <= 60000000);
+    CHECK(engine_expected_wait_us(one, 5000) > 5000);
+    atomic_store(&one->hashers[1].call_steps, 0);
+    CHECK_INT(engine_expected_wait_us(one, 0), 0);
+    engine_free(two);
+    engine_free(one);
 }
 
 /* ---- the end ---- */
@@ -628,6 +681,9 @@ int main(void)
         cmocka_unit_test(where_the_live_form_is_a_call_bcrypt_is_topped_up_to_its_time),
         cmocka_unit_test(a_full_queue_refuses_at_once_and_the_rest_is_served),
         cmocka_unit_test(the_expected_wait_counts_the_steps_that_wait_and_is_nothing_when_idle),
+        cmocka_unit_test(
+            who_finds_a_lane_free_waits_for_nobody_and_else_for_the_first_that_will_be),
+        cmocka_unit_test(calls_wait_for_a_thread_and_for_memory),
         cmocka_unit_test(more_threads_and_a_measured_rate_shorten_the_expected_wait),
         cmocka_unit_test(an_engine_that_ends_finishes_what_is_under_way_and_answers_those_who_wait),
         cmocka_unit_test(what_would_take_hours_does_not_hold_up_the_end),
