@@ -4,9 +4,24 @@ import tempfile
 import pytest
 
 import contract
-from service import Service
+import mongo
+from service import Service, in_parallel, random_master_key
 
 SEEN_DIRECTORY = "contract_seen"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", choices=["sqlite", "mongo"], default="sqlite",
+                     help="what the services keep their users in; mongo: tests/mongo/servers.py says which server")
+
+
+def pytest_collection_modifyitems(config, items):
+    """The tests that are for the other backend are no tests of this run."""
+    other = {"sqlite": "mongo", "mongo": "sqlite"}[config.getoption("backend")]
+    deselected = [item for item in items if item.get_closest_marker(other)]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if not item.get_closest_marker(other)]
+
 
 
 def pytest_configure_node(node):
@@ -31,25 +46,49 @@ def pytest_sessionfinish(session, exitstatus):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def make(tmp_path_factory, settings):
-    return Service(tmp_path_factory.mktemp("doorward"), **settings)
+@pytest.fixture(scope="session")
+def mongo_server():
+    """The server of this run, or of this worker of it."""
+    with mongo.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_store(request, tmp_path_factory):
+    """Settings of a store with nothing in it, which several services may share."""
+    if request.config.getoption("backend") == "sqlite":
+        return lambda: {"DB_URI": f"sqlite:{tmp_path_factory.mktemp('store')}/doorward.db",
+                        "MASTER_KEY": random_master_key()}
+    uri_of = mongo.uris_for(request.getfixturevalue("mongo_server"))
+    return lambda: {"DB_URI": uri_of(mongo.unique_database()), "MASTER_KEY": random_master_key()}
+
+
+@pytest.fixture(scope="session")
+def make(request, tmp_path_factory):
+    """A service, not started; on MongoDB with a database of its own unless the settings name one."""
+    def make_one(settings):
+        if request.config.getoption("backend") == "mongo":
+            settings = {**request.getfixturevalue("new_store")(), **settings}
+        return Service(tmp_path_factory.mktemp("doorward"), **settings)
+
+    return make_one
 
 
 @pytest.fixture(scope="module")
-def service(request, tmp_path_factory):
+def service(request, make):
     """One running service for a module's tests, with the module's SETTINGS; accounts have names of their own."""
-    running = make(tmp_path_factory, getattr(request.module, "SETTINGS", {})).start()
+    running = make(getattr(request.module, "SETTINGS", {})).start()
     yield running
     assert running.stop() == 0
 
 
 @pytest.fixture
-def start_service(tmp_path_factory):
+def start_service(make):
     """Starts services with settings of the test's own: start_service(COOKIES="off")."""
     running = []
 
     def start(*arguments, **settings):
-        running.append(make(tmp_path_factory, settings))
+        running.append(make(settings))
         return running[-1].start(*arguments)
 
     yield start
@@ -58,16 +97,33 @@ def start_service(tmp_path_factory):
 
 
 @pytest.fixture
-def new_service(tmp_path_factory):
+def new_service(make):
     """The same, but not started."""
     made = []
 
     def new(**settings):
-        made.append(make(tmp_path_factory, settings))
+        made.append(make(settings))
         return made[-1]
 
     yield new
     for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def start_services(make, new_store):
+    """Starts several on one store, all at the same time: start_services(3, REFRESH_GRACE=1)."""
+    running = []
+
+    def start(count, **settings):
+        settings = {**new_store(), **settings}
+        started = [make(settings) for _ in range(count)]
+        running.extend(started)
+        in_parallel(count, lambda i: started[i].start())
+        return started
+
+    yield start
+    for one in running:
         one.stop()
 
 

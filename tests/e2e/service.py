@@ -31,6 +31,10 @@ def unique_name():
     return f"user-{next(numbers)}-{os.getpid()}"
 
 
+def random_master_key():
+    return base64.b64encode(os.urandom(32)).decode()
+
+
 def free_port(address="127.0.0.1"):
     """Below the range from which the kernel gives ports to connections, so that none of those takes it meanwhile."""
     while True:

@@ -16,13 +16,10 @@ GUESSES = 200
 
 
 @pytest.fixture
-def pair(start_service):
+def pair(start_service, new_store):
     """Two processes on one database."""
-    settings = {"LOGIN_ATTEMPTS": ATTEMPTS, "LOGIN_DEADLINE_MS": 60000, "LOG_LEVEL": "info"}
-    first = start_service(METRICS_PORT=free_port(), **settings)
-    second = start_service(METRICS_PORT=free_port(), DB_URI=f"sqlite:{first.directory}/var/doorward.db",
-                           MASTER_KEY_FILE=first.directory / "var" / "master.key", **settings)
-    return [first, second]
+    settings = {"LOGIN_ATTEMPTS": ATTEMPTS, "LOGIN_DEADLINE_MS": 60000, "LOG_LEVEL": "info", **new_store()}
+    return [start_service(METRICS_PORT=free_port(), **settings) for _ in range(2)]
 
 
 def hashes(services):
@@ -147,6 +144,7 @@ def test_one_record_counts_for_login_password_change_and_deletion(start_service,
     assert codes == [403, 401, 403, 429]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("stored", ["", "no hash", "$2b$31$" + "a" * 53, "$2b$04$" + "a" * 52,
                                     "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$" + "A" * 43])
 def test_a_hostile_stored_hash_is_internal_for_its_user_an_audit_event_and_nothing_else(start_service, stored):

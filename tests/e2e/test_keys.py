@@ -3,7 +3,6 @@ import base64
 import collections
 import contextlib
 import json
-import os
 import sqlite3
 import ssl
 import subprocess
@@ -13,21 +12,17 @@ import time
 import httpx
 import pytest
 
-from service import bearer, in_parallel, wait_until
+from service import bearer, in_parallel, random_master_key, wait_until
 
 # A rotation at once is active 2 s after it was ordered, and tokens that are just being made take a moment.
 SPREAD_S = 2.5
 
 
-def master_key():
-    return base64.b64encode(os.urandom(32)).decode()
-
-
 @pytest.fixture
-def new_processes(new_service, tmp_path):
+def new_processes(new_service, new_store):
     """Services on one database and with one master key, not started."""
     def make(count, **settings):
-        shared = {"DB_URI": f"sqlite:{tmp_path}/doorward.db", "MASTER_KEY": master_key(), **settings}
+        shared = {**new_store(), **settings}
         return [new_service(**shared) for _ in range(count)]
 
     return make
@@ -205,7 +200,7 @@ def test_a_secret_is_changed_without_signing_anybody_out(start_service):
 
 
 def test_master_keys_change_their_order_without_signing_anybody_out(start_service):
-    one, two = master_key(), master_key()
+    one, two = random_master_key(), random_master_key()
     service = start_service(MASTER_KEY=one)
     sessions = [service.newcomer()[1]]
     for order in (f"{one},{two}", f"{two},{one}", f"{one},{two}", f"{two},{one}"):
@@ -224,15 +219,16 @@ def rows(path):
         return [line for line in database.iterdump() if "heartbeat" not in line]
 
 
+@pytest.mark.sqlite
 def test_a_wrong_master_key_stops_the_start_names_the_right_one_and_touches_nothing(start_service):
-    key = master_key()
+    key = random_master_key()
     service = start_service(MASTER_KEY=key)
     _, tokens = service.newcomer()
     kid, line = kid_of(tokens), service.cli("key", "list").stdout
     service.stop()
     path = service.directory / "var" / "doorward.db"
     before = rows(path)
-    service.settings["MASTER_KEY"] = master_key()
+    service.settings["MASTER_KEY"] = random_master_key()
     service.lines.clear()
     service.launch()
     assert service.stop(None) == 2
@@ -249,14 +245,15 @@ def test_a_wrong_master_key_stops_the_start_names_the_right_one_and_touches_noth
     assert verify(service, tokens) == 200
 
 
+@pytest.mark.sqlite
 def test_a_wrong_master_key_is_found_out_with_a_secret_as_well(start_service):
-    key = master_key()
+    key = random_master_key()
     service = start_service(MASTER_KEY=key, JWT_SECRET="s" * 32)
     _, tokens = service.newcomer()
     service.stop()
     path = service.directory / "var" / "doorward.db"
     before = rows(path)
-    service.settings["MASTER_KEY"] = master_key()
+    service.settings["MASTER_KEY"] = random_master_key()
     service.lines.clear()
     service.launch()
     assert service.stop(None) == 2
@@ -382,6 +379,7 @@ def test_a_logout_is_known_to_the_other_processes_within_a_second(start_processe
         assert time.monotonic() - ended_at < 1.5, "half a second's round, and this machine's pauses"
 
 
+@pytest.mark.sqlite
 def test_a_process_that_cannot_follow_says_so_and_heals(start_service):
     service = start_service(REVOCATION_MAX_LAG=2)
     path = service.directory / "var" / "doorward.db"

@@ -177,6 +177,7 @@ def junk_like(token, foreign):
         yield text_of(random_ones.randbytes(length))
 
 
+@pytest.mark.sqlite
 def test_h_junk_never_reaches_the_store_and_revokes_nothing(start_service):
     service = start_service(METRICS_PORT=free_port())
     _, tokens = service.newcomer()

@@ -1,0 +1,60 @@
+"""What the tests on MongoDB share: databases of their own, the fault proxy, and looks at what is really in the database."""
+import contextlib
+import itertools
+import os
+import uuid
+
+import bson
+import pymongo
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+from servers import Given, Proxy, find, running  # noqa: F401 # the tests' names for them
+
+numbers = itertools.count()
+# As in mongosh: standard UUIDs, dates in UTC.
+OPTIONS = CodecOptions(uuid_representation=UuidRepresentation.STANDARD, tz_aware=True)
+# A driver that finds a new primary soon, for tests that take the old one away.
+QUICK = {"heartbeatFrequencyMS": 500}
+
+
+def unique_database():
+    return f"doorward_{os.getpid()}_{next(numbers)}_{os.urandom(3).hex()}"
+
+
+def uris_for(server):
+    """URIs of databases on this server. One that is no set gets a proxy that says so, which lives as long as the run."""
+    front = server if server.is_set else Proxy(server)
+    return lambda database, **options: front.uri(database, **options)
+
+
+@contextlib.contextmanager
+def proxy_for(server):
+    proxy = Proxy(server)
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+@contextlib.contextmanager
+def looking_at(server, database):
+    """The database as it is, past every proxy."""
+    with server.client() as client:
+        yield client.get_database(database, codec_options=OPTIONS)
+
+
+def database_of(uri):
+    return pymongo.uri_parser.parse_uri(uri)["database"]
+
+
+def user_named(database, name):
+    """The records of this name: one, or none."""
+    return list(database.users.find({"username": name}))
+
+
+def session_of(database, sid):
+    return database.sessions.find_one({"_id": uuid.UUID(sid)})
+
+
+def milliseconds(date):
+    return bson.datetime_ms.DatetimeMS(date).__int__()
