@@ -48,6 +48,7 @@ struct store_revocation_ops {
     enum err (*put)(struct store *s, const struct store_revocation *revocation);
     enum err (*since)(struct store *s, int64_t after, size_t max, struct arena *a,
                       struct store_revocation **ret_revocations, size_t *ret_count);
+    int64_t (*overlap)(const struct store *s);
 };
 
 struct store_key_ops {
@@ -64,7 +65,7 @@ struct store_upkeep_ops {
 };
 
 struct store_backend {
-    struct span scheme; /* what the URI starts with, colon included */
+    /* `location` is what follows the scheme in the URI. */
     enum err (*open)(const struct store_options *options, struct span location, struct arena *a,
                      struct span *ret_why, struct store **ret_store);
     void (*close)(struct store *s);
@@ -80,5 +81,22 @@ struct store_backend {
 #define STORE_TOMBSTONE_AFTER_MS (INT64_C(30) * 24 * 3600 * 1000) /* past the deletion */
 
 extern const struct store_backend store_sqlite_backend;
+
+/* ---- the module with the MongoDB backend ---- */
+/* What has state that must be there once. The module carries a copy of base's code for itself, so
+ * that any program can load it; a metric counted or a line logged in that copy would be lost. */
+struct store_host {
+    void (*log)(enum log_level level, const char *event, const struct log_field *fields,
+                size_t count);
+};
+#define STORE_MODULE_FILE  "doorward-store-mongo.so"
+#define STORE_MODULE_ENTRY "store_mongo_entry"
+/* The module's one way in. */
+const struct store_backend *store_mongo_entry(const struct store_host *host)
+    __attribute__((visibility("default")));
+/* Finds the backend: loads the module, or has it linked, or this build has none: ERR_CONFIG. The
+ * module stays loaded, since libmongoc keeps threads and state for as long as the process lives. */
+MUST_CHECK enum err store_mongo_find(struct arena *a, struct span *ret_why,
+                                     const struct store_backend **ret_backend);
 
 #endif

@@ -100,7 +100,6 @@ static void close_store(struct store *base)
 }
 
 const struct store_backend store_sqlite_backend = {
-    .scheme = { .data = "sqlite:", .length = sizeof("sqlite:") - 1 },
     .open = open_store,
     .close = close_store,
     .users = &sqlite_user_ops,

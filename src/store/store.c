@@ -6,23 +6,41 @@
 /* The label values of METRIC_STORE_SECONDS, in their order. */
 enum operation { OPERATION_READ, OPERATION_WRITE, OPERATION_HEARTBEAT };
 
-static const struct store_backend *const backends[] = {
-    &store_sqlite_backend,
+static enum err sqlite_find(struct arena *a, struct span *ret_why,
+                            const struct store_backend **ret_backend)
+{
+    (void)a;
+    (void)ret_why;
+    *ret_backend = &store_sqlite_backend;
+    return ERR_OK;
+}
+
+static const struct {
+    const char *scheme;
+    enum err (*find)(struct arena *a, struct span *ret_why,
+                     const struct store_backend **ret_backend);
+} schemes[] = {
+    { "sqlite:", sqlite_find },
+    { "mongodb:", store_mongo_find },
+    { "mongodb+srv:", store_mongo_find },
 };
 
 enum err store_open(const struct store_options *options, struct arena *a, struct span *ret_why,
                     struct store **ret_store)
 {
     INVARIANT(options->clock != NULL);
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        const struct store_backend *b = backends[i];
-        if (span_starts(options->uri, b->scheme)) {
-            struct span location = span_from(options->uri, b->scheme.length);
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        struct span scheme = span_of(schemes[i].scheme);
+        if (span_starts(options->uri, scheme)) {
+            const struct store_backend *b = NULL;
+            TRY(schemes[i].find(a, ret_why, &b));
+            struct span location = span_from(options->uri, scheme.length);
             return b->open(options, location, a, ret_why, ret_store);
         }
     }
     /* The URI itself is not repeated: it may carry a password. */
-    *ret_why = SPAN("the database URI must start with sqlite:, as in sqlite:./var/doorward.db");
+    *ret_why = SPAN("the database URI must start with sqlite:, mongodb: or mongodb+srv:, as in "
+                    "sqlite:./var/doorward.db");
     return ERR_CONFIG;
 }
 
@@ -169,6 +187,11 @@ enum err store_revocation_since(struct store *s, int64_t after, size_t max, stru
     int64_t started = clock_monotonic_us();
     return measured(OPERATION_READ, started,
                     s->backend->revocations->since(s, after, max, a, ret_revocations, ret_count));
+}
+
+int64_t store_revocation_overlap(const struct store *s)
+{
+    return s->backend->revocations->overlap(s);
 }
 
 /* ---- the key ring ---- */

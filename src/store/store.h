@@ -14,10 +14,14 @@
 
 struct store;
 struct store_options {
-    struct span uri;           /* "sqlite:PATH" */
-    const struct clock *clock; /* the store's clock, where the backend has none of its own */
-    unsigned readers;          /* connections for reading (sqlite) */
-    int64_t busy_timeout_ms;   /* how long another process may hold the file */
+    struct span uri;              /* "sqlite:PATH", "mongodb://...", "mongodb+srv://..." */
+    const struct clock *clock;    /* the store's clock, where the backend has none of its own */
+    unsigned readers;             /* sqlite: connections for reading */
+    int64_t busy_timeout_ms;      /* sqlite: how long another process may hold the file */
+    unsigned pool;                /* mongodb: connections to a server, at most */
+    int64_t pool_wait_ms;         /* mongodb: for one of them */
+    int64_t selection_timeout_ms; /* mongodb: for a primary */
+    int64_t socket_timeout_ms;    /* mongodb: for an answer; a call waits twice at most */
 };
 /* Opens, makes or migrates. On failure *ret_why (in `a`) is one line that says what to mend:
  * ERR_CONFIG for a bad URI, ERR_IO for the world. */
@@ -157,6 +161,9 @@ MUST_CHECK enum err store_revocation_since(struct store *s, int64_t after, size_
                                            struct arena *a,
                                            struct store_revocation **ret_revocations,
                                            size_t *ret_count);
+/* A revocation may become visible with a sequence below one that was seen before, by less than
+ * this. Who follows begins each round so far back, and meets what it knows again. Never blocks. */
+int64_t store_revocation_overlap(const struct store *s);
 
 /* ---- the key ring ---- */
 #define STORE_MAX_KEYS 400 /* of more, only the newest are listed */

@@ -32,8 +32,8 @@ TEST(an_added_key_is_listed_with_all_that_it_has)
     CHECK(span_equal(keys[0].kid, expected.kid));
     CHECK(span_equal(keys[0].algorithm, expected.algorithm));
     CHECK_INT(keys[0].generation, 1);
-    CHECK_INT(keys[0].created_at, expected.created_at);
-    CHECK_INT(keys[0].active_at, expected.active_at);
+    CHECK_TIME(keys[0].created_at, expected.created_at);
+    CHECK_TIME(keys[0].active_at, expected.active_at);
     CHECK_INT(keys[0].retired_at, 0);
     CHECK(span_equal(keys[0].public_jwk, expected.public_jwk));
     CHECK(span_equal(keys[0].wrapped_private, expected.wrapped_private));
@@ -104,7 +104,7 @@ TEST(retiring_sets_the_stores_time_once)
     CHECK_ERR(store_key_retire(s, SPAN("k1")), ERR_OK);
     CHECK_ERR(store_key_retire(s, SPAN("k3")), ERR_NOT_FOUND);
     struct store_key *keys = list(s, &a, 2);
-    CHECK_INT(keys[0].retired_at, CONTRACT_START_MS + 5000);
+    CHECK_TIME(keys[0].retired_at, CONTRACT_START_MS + 5000);
     CHECK_INT(keys[1].retired_at, 0);
     /* Its generation stays taken. */
     struct store_key again = key("k3", "ES256", 1);
@@ -134,7 +134,7 @@ TEST(another_process_sees_what_was_added_and_retired)
     CHECK_ERR(store_key_add(s, &first), ERR_OK);
     CHECK_INT(list(other, &a, 1)[0].retired_at, 0);
     CHECK_ERR(store_key_retire(other, SPAN("k1")), ERR_OK);
-    CHECK_INT(list(s, &a, 1)[0].retired_at, CONTRACT_START_MS);
+    CHECK_TIME(list(s, &a, 1)[0].retired_at, CONTRACT_START_MS);
 }
 
 /* A sweep of what expired long ago must leave all keys: whether one is over is auth's to say. */

@@ -6,6 +6,7 @@
 #include "contract.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #define ROUNDS          20
 #define CHILD_THREADS   4
 #define NUMBERS_A_ROUND 1000000
+#define FIRST_WRITE_MS  20000
 
 struct child {
     struct store *store;
@@ -89,6 +91,11 @@ static size_t kill_one(int round)
         _exit(4);
     }
     (void)close(ends[1]);
+    /* Every other one is killed wherever it is, the rest while it writes. */
+    struct pollfd first = { .fd = ends[0], .events = POLLIN };
+    if (round % 2 == 0) {
+        (void)poll(&first, 1, FIRST_WRITE_MS);
+    }
     /* Not a wait for something to happen: the moment of the kill is what is varied. */
     struct timespec moment = { .tv_nsec = (3 + round * 7 % 67) * 1000000L };
     (void)nanosleep(&moment, NULL);

@@ -202,33 +202,59 @@ TEST(a_revocation_that_was_acknowledged_ends_rotating)
 
 #define FOLLOWED_PER_WRITER 40
 #define WRITERS             4
+#define NUMBERS_PER_WRITER  1000
+
+/* What a follower has met, by the numbers in the ids. */
+struct followed {
+    bool seen[WRITERS * NUMBERS_PER_WRITER];
+    int count;
+    int64_t highest;
+};
+
+static void meet(struct followed *f, const struct store_revocation *r)
+{
+    size_t number = (size_t)r->id.bytes[14] << 8 | r->id.bytes[15];
+    f->count += f->seen[number] ? 0 : 1;
+    f->seen[number] = true;
+    f->highest = r->sequence > f->highest ? r->sequence : f->highest;
+}
+
+/* Once to the end, in small pages, from as far back as store.h says. */
+static enum err follow_once(struct store *s, struct followed *f)
+{
+    int64_t back = f->highest - store_revocation_overlap(s);
+    int64_t after = back > 0 ? back : 0;
+    size_t count = 1;
+    while (count > 0) {
+        CONTRACT_ARENA(a);
+        struct store_revocation *list = NULL;
+        TRY(store_revocation_since(s, after, 7, &a, &list, &count));
+        for (size_t i = 0; i < count; i++) {
+            meet(f, &list[i]);
+            after = list[i].sequence;
+        }
+    }
+    return ERR_OK;
+}
 
 static void write_or_follow(void *argument, size_t index)
 {
     struct world *w = argument;
     for (uint64_t i = 0; index < WRITERS && i < FOLLOWED_PER_WRITER; i++) {
-        struct store_revocation r = { .id = contract_id(index * 1000 + i),
+        struct store_revocation r = { .id = contract_id(index * NUMBERS_PER_WRITER + i),
                                       .expires_at = CONTRACT_START_MS };
         note(w, store_revocation_put(w->stores[index % 2], &r));
     }
-    int64_t after = 0;
-    int seen = 0;
-    while (index == WRITERS && seen < WRITERS * FOLLOWED_PER_WRITER) {
-        struct arena a;
-        arena_init(&a, 64 * 1024);
-        struct store_revocation *list = NULL;
-        size_t count = 0;
-        bool ended = atomic_load(&w->outcomes[ERR_OK]) == WRITERS * FOLLOWED_PER_WRITER;
-        enum err e = store_revocation_since(w->stores[0], after, 7, &a, &list, &count);
-        after = count > 0 ? list[count - 1].sequence : after;
-        seen += (int)count;
-        arena_done(&a);
-        if (e != ERR_OK || (ended && count == 0)) {
-            break;
-        }
-    }
+    static struct followed followed;
     if (index == WRITERS) {
-        atomic_store(&w->ahead, seen);
+        followed = (struct followed){ .count = 0 };
+        bool ended = false;
+        enum err e = ERR_OK;
+        while (e == ERR_OK && !ended) {
+            ended = atomic_load(&w->outcomes[ERR_OK]) == WRITERS * FOLLOWED_PER_WRITER;
+            e = follow_once(w->stores[0], &followed);
+        }
+        atomic_store(&w->ahead, followed.count);
     }
 }
 
@@ -259,7 +285,7 @@ TEST(many_logins_at_once_leave_no_more_sessions_than_allowed)
     struct store_session *list = NULL;
     size_t count = 0;
     CHECK_ERR(store_session_list(w.stores[0], contract_id(2), 100, &a, &list, &count), ERR_OK);
-    CHECK_INT(count, 5);
+    CHECK(contract_backend.evicts_later ? count >= 1 && count <= 5 : count == 5);
     close_world(&w);
 }
 

@@ -12,6 +12,7 @@ static struct store_revocation of_user(uint64_t number, int64_t epoch, int64_t t
 
 static void put(struct store *s, struct store_revocation revocation)
 {
+    revocation.expires_at = contract_written(revocation.expires_at);
     CHECK_ERR(store_revocation_put(s, &revocation), ERR_OK);
 }
 
@@ -27,7 +28,7 @@ static int64_t check_only_news(struct store *s, int64_t after, struct store_revo
     CHECK(list[0].is_user == expected.is_user);
     CHECK_INT(list[0].epoch, expected.epoch);
     contract_check_uuid(list[0].keep, expected.keep);
-    CHECK_INT(list[0].expires_at, expected.expires_at);
+    CHECK_TIME(list[0].expires_at, expected.expires_at);
     CHECK(list[0].sequence > after);
     return list[0].sequence;
 }
@@ -123,7 +124,9 @@ TEST(a_sequence_is_never_given_again_even_after_sweeping_and_opening)
     contract_pass_time(INT64_C(25) * 3600 * 1000);
     bool more = false;
     CHECK_ERR(store_sweep(s, 100, &more), ERR_OK);
-    check_no_news(s, 0);
+    if (!contract_backend.server_sweeps) {
+        check_no_news(s, 0);
+    }
     store_close(s);
     AUTO(store) struct store *again = contract_open_again();
     put(again, of_user(2, 1, 100));

@@ -11,6 +11,14 @@ TEST(the_heart_beats_again_and_again)
     CHECK_ERR(store_heartbeat(s), ERR_OK);
 }
 
+/* Such a backend's own cases show that the server is told when. */
+static void skip_where_the_server_sweeps(void)
+{
+    if (contract_backend.server_sweeps) {
+        skip();
+    }
+}
+
 static void fill(struct store *s)
 {
     for (uint64_t i = 1; i <= 10; i++) {
@@ -50,7 +58,8 @@ TEST(what_expired_less_than_a_day_ago_is_not_swept)
 {
     AUTO(store) struct store *s = contract_open_empty();
     fill(s);
-    contract_pass_time(24 * HOUR_MS);
+    /* A clock that runs would pass the day during the test. */
+    contract_pass_time(24 * HOUR_MS - (contract_clock_runs() ? HOUR_MS : 0));
     bool more = true;
     CHECK_ERR(store_sweep(s, 100, &more), ERR_OK);
     CHECK(!more);
@@ -60,6 +69,7 @@ TEST(what_expired_less_than_a_day_ago_is_not_swept)
 
 TEST(what_expired_more_than_a_day_ago_is_swept_in_portions)
 {
+    skip_where_the_server_sweeps();
     AUTO(store) struct store *s = contract_open_empty();
     fill(s);
     contract_pass_time(24 * HOUR_MS + 1);
@@ -80,6 +90,7 @@ TEST(what_expired_more_than_a_day_ago_is_swept_in_portions)
 
 TEST(a_tombstone_is_swept_after_thirty_days_and_the_living_never)
 {
+    skip_where_the_server_sweeps();
     AUTO(store) struct store *s = contract_open_empty();
     CONTRACT_ARENA(a);
     struct store_user ann = contract_user(1);

@@ -14,9 +14,9 @@ static void check_same_user(const struct store_user *actual, const struct store_
     CHECK_INT(actual->session_epoch, expected->session_epoch);
     contract_check_uuid(actual->epoch_keep, expected->epoch_keep);
     CHECK_INT(actual->failures, expected->failures);
-    CHECK_INT(actual->not_before, expected->not_before);
-    CHECK_INT(actual->created_at, expected->created_at);
-    CHECK_INT(actual->updated_at, expected->updated_at);
+    CHECK_TIME(actual->not_before, expected->not_before);
+    CHECK_TIME(actual->created_at, expected->created_at);
+    CHECK_TIME(actual->updated_at, expected->updated_at);
 }
 
 static void check_stored(struct store *s, const struct store_user *expected)
@@ -132,6 +132,14 @@ TEST(text_that_looks_like_a_query_is_only_text)
     ann.email = SPAN("{\"$gt\":\"\"}@%_*?");
     ann.password_hash = SPAN("\"; $where: '1'");
     CHECK_ERR(store_user_add(s, &ann), ERR_OK);
+    check_stored(s, &ann);
+    struct store_user_change change = { .if_password_hash = ann.password_hash,
+                                        .password_hash = SPAN("$username"),
+                                        .roles = SPAN("$email $$NOW {$ne:1}") };
+    CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_OK);
+    ann.password_hash = change.password_hash;
+    ann.roles = change.roles;
+    ann.updated_at = CONTRACT_START_MS;
     check_stored(s, &ann);
     struct store_user found = { 0 };
     CHECK_ERR(store_user_by_username(s, SPAN("' OR ''='"), &a, &found), ERR_NOT_FOUND);
@@ -317,6 +325,9 @@ TEST(a_deleted_user_is_gone_for_every_call_and_its_names_are_free)
     CHECK_ERR(store_user_delete(s, ann.id, SPAN_NONE, NULL), ERR_NOT_FOUND);
     CHECK_ERR(store_user_add(s, &ann), ERR_CONFLICT); /* the id is spent */
 
+    if (contract_backend.frees_names != NULL && !contract_backend.frees_names()) {
+        return;
+    }
     struct store_user heir = contract_user(2);
     heir.username = ann.username;
     heir.email = ann.email;

@@ -1,0 +1,405 @@
+/* mongo_sessions.c - sessions, and the one conditional write of a refresh. Every write is by _id,
+ * so that a cluster sharded on its hash sends it to one shard. */
+#include "mongo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_TTL_MS (INT64_C(1000) * 366 * 24 * 3600 * 1000) /* nothing overflows when added */
+
+/* A session, and the id of the call that opened it or rotated it last. */
+struct record {
+    struct store_session session;
+    bool is_ours;
+    int64_t now_ms; /* of a look */
+    const struct mongo_call *call;
+};
+
+static enum err read_session(const bson_t *doc, struct arena *a, void *ret_row)
+{
+    struct mongo_reader r = { .doc = doc, .arena = a };
+    struct store_session s = { 0 };
+    s.id = mongo_read_uuid(&r, "_id");
+    s.user_id = mongo_read_uuid(&r, "user_id");
+    s.epoch = mongo_read_int(&r, "epoch");
+    s.master_key = mongo_read_bytes(&r, "master_key");
+    s.counter = mongo_read_int(&r, "counter");
+    s.created_at = mongo_read_date(&r, "created_at");
+    s.rotated_at = mongo_read_date(&r, "rotated_at");
+    s.last_used_at = mongo_read_date(&r, "last_used_at");
+    s.idle_expires_at = mongo_read_date(&r, "idle_expires_at");
+    s.expires_at = mongo_read_date(&r, "expires_at");
+    s.revoked_at = mongo_read_date(&r, "revoked_at");
+    s.ip = mongo_read_text(&r, "ip");
+    s.agent = mongo_read_text(&r, "agent");
+    TRY(r.failure);
+    *(struct store_session *)ret_row = s;
+    return ERR_OK;
+}
+
+static enum err read_record(const bson_t *doc, struct arena *a, void *ret_row)
+{
+    struct record *record = ret_row;
+    struct mongo_reader r = { .doc = doc, .arena = a };
+    TRY(read_session(doc, a, &record->session));
+    record->is_ours = mongo_has_uuid(doc, "write", record->call->id);
+    record->now_ms = mongo_read_date(&r, "now");
+    return r.failure;
+}
+
+/* For AND in an $expr: neither limit is passed. */
+static void put_unexpired(bson_t *filter)
+{
+    BCON_APPEND(filter, "$expr", "{", "$and", "[", "{", "$gt", "[", MONGO_MS("$idle_expires_at"),
+                MONGO_NOW, "]", "}", "{", "$gt", "[", MONGO_MS("$expires_at"), MONGO_NOW, "]", "}",
+                "]", "}");
+}
+
+static void put_living_of(bson_t *filter, struct uuid user_id)
+{
+    mongo_put_uuid(filter, "user_id", user_id);
+    mongo_put_null(filter, "revoked_at");
+    put_unexpired(filter);
+}
+
+/* ---- adding ---- */
+static void put_session(bson_t *doc, const struct store_session *s, struct uuid write)
+{
+    mongo_put_uuid(doc, "_id", s->id);
+    mongo_put_uuid(doc, "user_id", s->user_id);
+    mongo_put_int(doc, "epoch", s->epoch);
+    mongo_put_bytes(doc, "master_key", s->master_key);
+    mongo_put_int(doc, "counter", s->counter);
+    mongo_put_date(doc, "created_at", s->created_at);
+    mongo_put_date(doc, "rotated_at", s->rotated_at);
+    mongo_put_date(doc, "last_used_at", s->last_used_at);
+    mongo_put_date(doc, "idle_expires_at", s->idle_expires_at);
+    mongo_put_date(doc, "expires_at", s->expires_at);
+    mongo_put_date_or_none(doc, "revoked_at", s->revoked_at);
+    mongo_put_text(doc, "ip", s->ip);
+    mongo_put_text(doc, "agent", s->agent);
+    mongo_put_uuid(doc, "write", write);
+}
+
+static enum err read_is_ours(const bson_t *doc, struct arena *a, void *ret_row)
+{
+    struct record *record = ret_row;
+    (void)a;
+    record->is_ours = mongo_has_uuid(doc, "write", record->call->id);
+    return ERR_OK;
+}
+
+static enum err insert_session(struct mongo_call *c, const struct store_session *session)
+{
+    AUTO(mongo_doc) bson_t doc = BSON_INITIALIZER;
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    put_session(&doc, session, c->id);
+    enum err e = mongo_insert(c, &doc);
+    if (e != ERR_CONFLICT) {
+        return e;
+    }
+    struct record record = { .call = c };
+    mongo_put_uuid(&filter, "_id", session->id);
+    TRY(mongo_find_one(c, &filter, read_is_ours, NULL, &record));
+    return record.is_ours ? ERR_OK : ERR_CONFLICT;
+}
+
+/* ---- evicting ---- */
+/* What of a session decides whether it is evicted. */
+struct place {
+    struct uuid id;
+    int64_t epoch, last_used_at;
+};
+struct places {
+    struct place *all;
+    size_t count;
+};
+
+static enum err read_place(const bson_t *doc, struct arena *a, void *ret_row)
+{
+    struct mongo_reader r = { .doc = doc, .arena = a };
+    struct place p = { 0 };
+    p.id = mongo_read_uuid(&r, "_id");
+    p.epoch = mongo_read_int(&r, "epoch");
+    p.last_used_at = mongo_read_date(&r, "last_used_at");
+    TRY(r.failure);
+    *(struct place *)ret_row = p;
+    return ERR_OK;
+}
+
+static enum err find_places(struct mongo_call *c, const struct store_session *session, size_t max,
+                            struct arena *a, struct places *ret_places)
+{
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    put_living_of(&filter, session->user_id);
+    AUTO(mongo_bson)
+    bson_t *options =
+        BCON_NEW("projection", "{", "epoch", BCON_INT32(1), "last_used_at", BCON_INT32(1), "}");
+    struct mongo_query query = { .filter = &filter,
+                                 .options = options,
+                                 .max = max,
+                                 .read = read_place,
+                                 .row_bytes = sizeof(struct place) };
+    struct mongo_rows rows = { 0 };
+    TRY(mongo_find(c, &query, a, &rows));
+    *ret_places = (struct places){ .all = rows.data, .count = rows.count };
+    return ERR_OK;
+}
+
+static enum err read_keep(const bson_t *doc, struct arena *a, void *ret_row)
+{
+    struct mongo_reader r = { .doc = doc, .arena = a };
+    *(struct uuid *)ret_row = mongo_read_uuid(&r, "epoch_keep");
+    return r.failure;
+}
+
+static enum err find_keep(struct mongo_call *c, struct uuid user_id, struct uuid *ret_keep)
+{
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    mongo_put_uuid(&filter, "_id", user_id);
+    mongo_call_turn(c, "users");
+    enum err e = mongo_find_one(c, &filter, read_keep, NULL, ret_keep);
+    mongo_call_turn(c, "sessions");
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* Takes out the new session, which never goes, and those of an older epoch, which are dead already,
+ * but the kept one. */
+static void keep_countable(struct places *p, const struct store_session *session, struct uuid keep)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        bool counts = p->all[i].epoch >= session->epoch || uuid_equal(p->all[i].id, keep);
+        if (counts && !uuid_equal(p->all[i].id, session->id)) {
+            p->all[count++] = p->all[i];
+        }
+    }
+    p->count = count;
+}
+
+/* The longest unused last. */
+static int compare_places(const void *left, const void *right)
+{
+    const struct place *a = left;
+    const struct place *b = right;
+    if (a->last_used_at != b->last_used_at) {
+        return a->last_used_at > b->last_used_at ? -1 : 1;
+    }
+    return memcmp(b->id.bytes, a->id.bytes, UUID_BYTES);
+}
+
+static enum err revoke_all(struct mongo_call *c, const struct store_evicted *evicted)
+{
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    bson_t condition;
+    bson_t ids;
+    INVARIANT(bson_append_document_begin(&filter, "_id", -1, &condition));
+    INVARIANT(bson_append_array_begin(&condition, "$in", -1, &ids));
+    for (uint32_t i = 0; i < evicted->count; i++) {
+        char room[16];
+        const char *key = NULL;
+        (void)bson_uint32_to_string(i, &key, room, sizeof(room));
+        mongo_put_uuid(&ids, key, evicted->ids[i]);
+    }
+    INVARIANT(bson_append_array_end(&condition, &ids));
+    INVARIANT(bson_append_document_end(&filter, &condition));
+    mongo_put_null(&filter, "revoked_at");
+    AUTO(mongo_bson)
+    bson_t *update = BCON_NEW("$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
+    enum err e = mongo_update(c, &filter, update, MONGO_MANY);
+    return e == ERR_NOT_FOUND ? ERR_OK : e; /* another login was faster */
+}
+
+static enum err evict(struct mongo_call *c, const struct store_session *session,
+                      size_t max_sessions, struct arena *a, struct store_evicted *ret_evicted)
+{
+    /* All that one call may take, and what a dead epoch may put before them. */
+    size_t max = 2 * (max_sessions + STORE_MAX_EVICTED + 1);
+    size_t others = max_sessions > 0 ? max_sessions - 1 : 0;
+    struct places places = { 0 };
+    struct uuid keep = { 0 };
+    TRY(find_places(c, session, max, a, &places));
+    if (places.count <= others + 1) {
+        return ERR_OK; /* as nearly always */
+    }
+    TRY(find_keep(c, session->user_id, &keep));
+    keep_countable(&places, session, keep);
+    if (places.count <= others) {
+        return ERR_OK;
+    }
+    qsort(places.all, places.count, sizeof(*places.all), compare_places);
+    for (size_t i = others; i < places.count && ret_evicted->count < STORE_MAX_EVICTED; i++) {
+        ret_evicted->ids[ret_evicted->count++] = places.all[i].id;
+    }
+    /* Whether it was made or not, the caller publishes them: a token too many that dies is the
+     * lesser harm, and the next login looks again. */
+    (void)revoke_all(c, ret_evicted);
+    return ERR_OK;
+}
+
+static enum err session_add(struct store *s, const struct store_session *session,
+                            size_t max_sessions, struct store_evicted *ret_evicted)
+{
+    enum { EVICTION_BYTES = 512 * 1024 };
+    AUTO(mongo_call) struct mongo_call c = { 0 };
+    struct store_evicted evicted = { .count = 0 };
+    struct arena a;
+    TRY(mongo_call_open(s, "sessions", &c));
+    TRY(insert_session(&c, session));
+    arena_init(&a, EVICTION_BYTES);
+    enum err e = evict(&c, session, max_sessions, &a, &evicted);
+    arena_done(&a);
+    /* The session is there: a look that failed is made up for by the next login. */
+    (void)e;
+    if (ret_evicted != NULL) {
+        *ret_evicted = evicted;
+    }
+    return ERR_OK;
+}
+
+/* ---- reading ---- */
+static enum err session_get(struct store *s, struct uuid id, struct arena *a,
+                            struct store_session *ret_session)
+{
+    AUTO(mongo_call) struct mongo_call c = { 0 };
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    TRY(mongo_call_open(s, "sessions", &c));
+    mongo_put_uuid(&filter, "_id", id);
+    return mongo_find_one(&c, &filter, read_session, a, ret_session);
+}
+
+static enum err session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
+                             struct store_session **ret_sessions, size_t *ret_count)
+{
+    AUTO(mongo_call) struct mongo_call c = { 0 };
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    TRY(mongo_call_open(s, "sessions", &c));
+    put_living_of(&filter, user_id);
+    AUTO(mongo_bson)
+    bson_t *options =
+        BCON_NEW("sort", "{", "created_at", BCON_INT32(-1), "_id", BCON_INT32(-1), "}");
+    struct mongo_query query = { .filter = &filter,
+                                 .options = options,
+                                 .max = max,
+                                 .read = read_session,
+                                 .row_bytes = sizeof(struct store_session) };
+    struct mongo_rows rows = { 0 };
+    TRY(mongo_find(&c, &query, a, &rows));
+    *ret_sessions = rows.data;
+    *ret_count = rows.count;
+    return ERR_OK;
+}
+
+/* ---- refreshing ---- */
+static void put_rotation_filter(bson_t *filter, const struct store_rotation *what)
+{
+    mongo_put_uuid(filter, "_id", what->id);
+    mongo_put_int(filter, "counter", what->counter);
+    mongo_put_bytes(filter, "master_key", what->master_key);
+    mongo_put_null(filter, "revoked_at");
+    put_unexpired(filter);
+}
+
+static bson_t *new_rotation(const struct store_rotation *what, struct uuid write)
+{
+    int64_t ttl_ms = what->idle_ttl_ms < MOST_TTL_MS ? what->idle_ttl_ms : MOST_TTL_MS;
+    bson_t set = BSON_INITIALIZER;
+    BCON_APPEND(&set, "counter", "{", "$add", "[", "$counter", BCON_INT64(1), "]", "}",
+                "rotated_at", "$$NOW", "last_used_at", "$$NOW", "idle_expires_at",
+                MONGO_DATE("{", "$min", "[", MONGO_MS("$expires_at"), "{", "$add", "[", MONGO_NOW,
+                           BCON_INT64(ttl_ms), "]", "}", "]", "}"),
+                "write", MONGO_UUID(write));
+    mongo_put_literal(&set, "ip", what->ip);
+    mongo_put_literal(&set, "agent", what->agent);
+    bson_t *pipeline = BCON_NEW("0", "{", "$set", BCON_DOCUMENT(&set), "}");
+    bson_destroy(&set);
+    return pipeline;
+}
+
+/* Would the write that met nothing have met this? Then the look was of an older state. */
+static bool is_still_open(const struct record *record, const struct store_rotation *what)
+{
+    const struct store_session *s = &record->session;
+    return s->counter == what->counter && span_equal(s->master_key, what->master_key) &&
+           s->revoked_at == 0 && s->idle_expires_at > record->now_ms &&
+           s->expires_at > record->now_ms;
+}
+
+/* The loser reads the winner's record. Its own earlier try may have been the winner, if the next
+ * rotation has not come yet. ERR_BUSY: look again. */
+static enum err look_at_winner(struct mongo_call *c, const struct store_rotation *what,
+                               struct arena *a, struct record *record, bool *ret_rotated)
+{
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    mongo_put_uuid(&filter, "_id", what->id);
+    TRY(mongo_look(c, &filter, read_record, a, record));
+    if (is_still_open(record, what)) {
+        return ERR_BUSY;
+    }
+    *ret_rotated = record->is_ours && record->session.counter - 1 == what->counter;
+    return ERR_OK;
+}
+
+static enum err rotate_once(struct mongo_call *c, const struct store_rotation *what,
+                            struct arena *a, struct record *record, bool *ret_rotated)
+{
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    bson_t doc;
+    put_rotation_filter(&filter, what);
+    AUTO(mongo_bson) bson_t *update = new_rotation(what, c->id);
+    enum err e = mongo_modify(c, &filter, update, MONGO_ONE, &doc);
+    if (e == ERR_NOT_FOUND) {
+        return look_at_winner(c, what, a, record, ret_rotated);
+    }
+    TRY(e);
+    TRY(read_record(&doc, a, record));
+    record->now_ms = record->session.rotated_at;
+    *ret_rotated = true;
+    return ERR_OK;
+}
+
+static enum err session_rotate(struct store *s, const struct store_rotation *rotation,
+                               struct arena *a, bool *ret_rotated,
+                               struct store_session *ret_session, int64_t *ret_now)
+{
+    AUTO(mongo_call) struct mongo_call c = { 0 };
+    TRY(mongo_call_open(s, "sessions", &c));
+    struct record record = { .call = &c };
+    bool rotated = false;
+    enum err e = ERR_BUSY;
+    do {
+        e = rotate_once(&c, rotation, a, &record, &rotated);
+    } while (e == ERR_BUSY && mongo_call_again(&c));
+    TRY(e == ERR_BUSY ? ERR_UNAVAILABLE : e);
+    *ret_rotated = rotated;
+    *ret_session = record.session;
+    *ret_now = record.now_ms;
+    return ERR_OK;
+}
+
+static enum err session_revoke(struct store *s, struct uuid id)
+{
+    AUTO(mongo_call) struct mongo_call c = { 0 };
+    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
+    AUTO(mongo_doc) bson_t by_id = BSON_INITIALIZER;
+    TRY(mongo_call_open(s, "sessions", &c));
+    mongo_put_uuid(&filter, "_id", id);
+    mongo_put_uuid(&by_id, "_id", id);
+    mongo_put_null(&filter, "revoked_at");
+    AUTO(mongo_bson)
+    bson_t *update = BCON_NEW("$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
+    enum err e = mongo_update(&c, &filter, update, MONGO_ONE);
+    if (e != ERR_NOT_FOUND) {
+        return e;
+    }
+    struct record record = { .call = &c };
+    return mongo_find_one(&c, &by_id, read_is_ours, NULL, &record); /* repeating it is fine */
+}
+
+const struct store_session_ops mongo_session_ops = {
+    .add = session_add,
+    .get = session_get,
+    .list = session_list,
+    .rotate = session_rotate,
+    .revoke = session_revoke,
+};
