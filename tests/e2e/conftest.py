@@ -105,6 +105,7 @@ def new_service(make):
         made.append(make(settings))
         return made[-1]
 
+    new.made = made
     yield new
     for one in made:
         one.stop()

@@ -4,11 +4,10 @@ import itertools
 import os
 import uuid
 
-import bson
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from servers import Given, Proxy, find, running  # noqa: F401 # the tests' names for them
+from servers import HERE, Proxy, running  # noqa: F401 # the tests' names for them
 
 numbers = itertools.count()
 # As in mongosh: standard UUIDs, dates in UTC.
@@ -37,6 +36,16 @@ def proxy_for(server):
 
 
 @contextlib.contextmanager
+def own(server):
+    """A server that one test may kill; a given one stays, and is not killed."""
+    if not server.data_is_ours or server.is_single:
+        yield server
+    else:
+        with running(type(server)) as another:
+            yield another
+
+
+@contextlib.contextmanager
 def looking_at(server, database):
     """The database as it is, past every proxy."""
     with server.client() as client:
@@ -47,14 +56,10 @@ def database_of(uri):
     return pymongo.uri_parser.parse_uri(uri)["database"]
 
 
-def user_named(database, name):
-    """The records of this name: one, or none."""
+def users_named(database, name):
+    """The living records of this name: one, or none."""
     return list(database.users.find({"username": name}))
 
 
 def session_of(database, sid):
     return database.sessions.find_one({"_id": uuid.UUID(sid)})
-
-
-def milliseconds(date):
-    return bson.datetime_ms.DatetimeMS(date).__int__()

@@ -45,6 +45,7 @@ class Server:
     needs_dedupe = False  # does not remember what was written by a retryable write
     is_set = True         # drivers see a replica set of one
     data_is_ours = True
+    is_single = False     # there can be only one at a time
 
     def __init__(self, directory, *flags):
         self.directory = pathlib.Path(directory)
@@ -148,7 +149,7 @@ class Mongod(Server):
 class FerretDB(Server):
     """FerretDB in front of PostgreSQL with DocumentDB, which lives in a root of its own and of which there is one."""
     name = "ferretdb"
-    needs_dedupe, is_set = True, False
+    needs_dedupe, is_set, is_single = True, False, True
     program = BUILT / "ferretdb" / "bin" / "ferretdb"
     postgres = HERE / "postgres"
 
