@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #define CLI_BUSY_MS 5000 /* a person waits longer than a client */
-#define LEAST_COST  4    /* of bcrypt */
 #define HEAP_ARENAS 2    /* more of them keep memory that nobody uses */
 
 void parts_settle_process(void)
@@ -102,11 +101,16 @@ static enum err find_masters(const struct config *c, struct arena *a, struct spa
 static enum err open_store(struct app *app, unsigned readers, int64_t busy_timeout_ms,
                            struct arena *a, struct span *ret_why)
 {
+    const struct config *c = app->config;
     struct store_options options = {
-        .uri = app->config->db_uri,
+        .uri = c->db_uri,
         .clock = &app->clock,
         .readers = readers,
         .busy_timeout_ms = busy_timeout_ms,
+        .pool = (unsigned)c->mongo_pool,
+        .pool_wait_ms = c->mongo_pool_wait_ms,
+        .selection_timeout_ms = c->mongo_selection_ms,
+        .socket_timeout_ms = c->mongo_socket_ms,
     };
     struct span why = SPAN_NONE;
     enum err e = store_open(&options, a, &why, &app->store);
@@ -244,15 +248,15 @@ enum err app_open(const struct config *c, struct arena *a, struct span *ret_why,
     return e;
 }
 
-enum err app_open_engine(const struct config *c, struct arena *a, struct span *ret_why,
-                         struct password_engine **ret_engine)
+enum err app_open_engine(const struct config *c, unsigned cost, struct arena *a,
+                         struct span *ret_why, struct password_engine **ret_engine)
 {
     unsigned cpus = c->machine.cpus;
     struct sizes sizes = { .engine_threads = cpus,
                            .password_workers = 2 * cpus * PASSWORD_LANES_MAX };
     struct password_options options = engine_options(c, &sizes);
     options.form = PASSWORD_BCRYPT;
-    options.cost = LEAST_COST;
+    options.cost = cost;
     *ret_why = SPAN_NONE;
     enum err e = open_engine(&options, a, ret_why, ret_engine);
     if (e != ERR_OK && ret_why->length == 0) {

@@ -34,9 +34,9 @@ void app_close(struct app *app);
 AUTO_DEFINE(app, struct app, app_close);
 
 /* The engine alone, with a thread on each CPU and room for two jobs a lane, for measuring: kernel
- * and lanes as the settings pin them, the live form as cheap as bcrypt gets. Touches no file. */
+ * and lanes as the settings pin them, the live form bcrypt of that cost. Touches no file. */
 struct password_engine;
-MUST_CHECK enum err app_open_engine(const struct config *c, struct arena *a, struct span *ret_why,
-                                    struct password_engine **ret_engine);
+MUST_CHECK enum err app_open_engine(const struct config *c, unsigned cost, struct arena *a,
+                                    struct span *ret_why, struct password_engine **ret_engine);
 
 #endif

@@ -86,6 +86,7 @@ void banner_log(const struct config *c, const struct sizes *s, uint16_t port, in
         LOG_NUMBER("engine_threads", s->engine_threads),
         LOG_NUMBER("store_workers", s->store_workers),
         LOG_NUMBER("password_workers", s->password_workers),
+        LOG_NUMBER("store_connections", s->store_connections),
         LOG_NUMBER("connections", s->connections), LOG_NUMBER("request_bytes", s->arena_bytes),
         LOG_NUMBER("idle_bytes", s->idle_bytes), LOG_NUMBER("worst_bytes", s->worst_bytes),
         LOG_NUMBER("machine_bytes", c->machine.memory_bytes),

@@ -57,8 +57,8 @@ static size_t find_setting(struct span name, bool *ret_is_file)
     struct span suffix = SPAN(FILE_SUFFIX);
     for (size_t i = 0; i < settings_count; i++) {
         struct span known = span_of(settings[i].name);
-        *ret_is_file = settings[i].secret && name.length == known.length + suffix.length &&
-                       span_starts(name, known) &&
+        *ret_is_file = (settings[i].secret || settings[i].has_credentials) &&
+                       name.length == known.length + suffix.length && span_starts(name, known) &&
                        span_equal(span_from(name, known.length), suffix);
         if (*ret_is_file || span_equal(name, known)) {
             return i;

@@ -48,7 +48,7 @@ static enum err refuse_value(const struct config *c, size_t i, struct arena *a,
     buf_printf(&line, "%s (", settings[i].name);
     add_source(c, i, &line);
     buf_add_text(&line, "): ");
-    if (settings[i].secret || !is_plain(text)) {
+    if (settings[i].secret || settings[i].has_credentials || !is_plain(text)) {
         buf_add_text(&line, "the value");
     } else if (text.length > MAX_SHOWN) {
         buf_printf(&line, "a value of %zu bytes", text.length);
@@ -134,6 +134,62 @@ static void add_value(struct span text, struct buf *out)
     }
 }
 
+/* Everything to the last @ behind the scheme, should a password have one unescaped. */
+static struct span mask_user(struct span uri, struct buf *out)
+{
+    size_t at = uri.length;
+    while (at > 0 && uri.data[at - 1] != '@') {
+        at--;
+    }
+    if (at > 0) {
+        size_t scheme = span_find(uri, '/') + 2;
+        buf_add(out, span_slice(uri, 0, scheme < at ? scheme : 0));
+        buf_add_text(out, "********@");
+    }
+    return span_from(uri, at);
+}
+
+/* Of the options some hold secrets as well, such as tlsCertificateKeyFilePassword: only those are
+ * shown that are known to hold none. */
+static bool is_open_option(struct span name)
+{
+    static const char *const open[] = { "replicaSet",
+                                        "authSource",
+                                        "authMechanism",
+                                        "tls",
+                                        "tlsCAFile",
+                                        "tlsCertificateKeyFile",
+                                        "retryWrites",
+                                        "appName",
+                                        "directConnection",
+                                        "readConcernLevel",
+                                        "w",
+                                        "journal" };
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
+        if (span_equal_nocase(name, span_of(open[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void mask_options(struct span rest, struct buf *out)
+{
+    size_t query = span_find(rest, '?');
+    char before = '?';
+    struct span options = span_from(rest, query + 1);
+    struct span option;
+    buf_add(out, span_slice(rest, 0, query));
+    while (options.length > 0 && span_split(&options, '&', &option)) {
+        struct span name = span_slice(option, 0, span_find(option, '='));
+        bool is_open = is_open_option(name);
+        buf_add_char(out, before);
+        buf_add(out, is_open ? option : name);
+        buf_add_text(out, is_open ? "" : "=********");
+        before = '&';
+    }
+}
+
 void config_print(const struct config *c, struct buf *out)
 {
     for (size_t i = 0; i < settings_count; i++) {
@@ -141,6 +197,8 @@ void config_print(const struct config *c, struct buf *out)
         buf_printf(out, "%s=", settings[i].name);
         if (settings[i].secret && text.length > 0) {
             buf_add_text(out, "********");
+        } else if (settings[i].has_credentials && config_uses_mongo(c)) {
+            mask_options(mask_user(text, out), out);
         } else {
             add_value(text, out);
         }

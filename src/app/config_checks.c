@@ -8,7 +8,18 @@
 bool check_db_uri(struct config *c, struct span value)
 {
     (void)c;
-    return span_starts(value, SPAN("sqlite:")) && value.length > sizeof("sqlite:") - 1;
+    const struct span schemes[] = { SPAN("sqlite:"), SPAN("mongodb://"), SPAN("mongodb+srv://") };
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        if (span_starts(value, schemes[i]) && value.length > schemes[i].length) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool config_uses_mongo(const struct config *c)
+{
+    return span_starts(c->db_uri, SPAN("mongodb"));
 }
 
 bool check_address(struct config *c, struct span value)

@@ -122,12 +122,23 @@ static enum err settle_rotation(struct config *c, struct arena *a, struct span *
     return ERR_OK;
 }
 
+static enum err settle_store(struct config *c, struct arena *a, struct span *ret_why)
+{
+    if (config_uses_mongo(c) && c->master_count == 0) {
+        return config_refuse(a, ret_why,
+                             "MASTER_KEY: must be given with MongoDB, because all processes on one "
+                             "database share it; make one with: openssl rand -base64 32");
+    }
+    return ERR_OK;
+}
+
 enum err config_settle(struct config *c, bool terminal, struct arena *a, struct span *ret_why)
 {
     if (!is_given(c, &c->log_format)) {
         c->log_format = terminal ? LOG_TEXT : LOG_JSON;
         config_value(c, &c->log_format)->text = terminal ? SPAN("text") : SPAN("json");
     }
+    TRY(settle_store(c, a, ret_why));
     TRY(settle_tls(c, a, ret_why));
     TRY(settle_tokens(c, a, ret_why));
     TRY(settle_rotation(c, a, ret_why));

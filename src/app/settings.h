@@ -44,6 +44,7 @@ struct config {
     size_t address_count;
 
     int64_t development, tls, port, metrics_port;
+    int64_t mongo_pool, mongo_pool_wait_ms, mongo_selection_ms, mongo_socket_ms;
     int64_t jwt_expiry, jwt_leeway, refresh_expiry, session_max_age, refresh_grace;
     int64_t jwks_max_age, key_rotation, revocation_max_lag;
     int64_t password_hash, argon2_memory, argon2_iterations, argon2_memory_budget;
@@ -71,7 +72,8 @@ struct setting {
     const char *choices; /* by comma; TEXT may have them as well */
     const char *allowed; /* for messages; NULL: made from the kind and the bounds */
     const char *help;
-    bool secret; /* never shown; may be given as NAME_FILE */
+    bool secret;          /* never shown; may be given as NAME_FILE */
+    bool has_credentials; /* a URI that is shown without them; may be given as NAME_FILE */
     size_t offset;
     /* What kind and bounds do not say; may keep what it took apart. */
     bool (*check)(struct config *c, struct span value);
@@ -93,6 +95,7 @@ MUST_CHECK enum err config_settle(struct config *c, bool terminal, struct arena 
                                   struct span *ret_why);
 /* Judge the text of setting `i` by kind, bounds and check, and put it into its field. */
 MUST_CHECK enum err config_apply(struct config *c, size_t i, struct arena *a, struct span *ret_why);
+bool config_uses_mongo(const struct config *c);
 /* What was said about the setting whose field is `field`, a member of *c. */
 struct setting_value *config_value(struct config *c, const void *field);
 MUST_CHECK PRINTF_LIKE(3, 4) enum err

@@ -13,6 +13,10 @@
 #define LOOP_STACK     MIB
 #define ANSWER_BYTES   (128 * KIB) /* room in a request's arena for what it reads and says */
 #define SESSION_BYTES  (3 * KIB)   /* of that for one session in a list: record, view, JSON */
+#define STORE_FILES    32          /* of libmongoc: two to watch each server, and its libraries */
+/* Measured with libmongoc 1.23: its libraries and threads, and a client with its connection. */
+#define DRIVER_BYTES           (16 * MIB)
+#define STORE_CONNECTION_BYTES (96 * KIB)
 /* Measured with OpenSSL 3.0: socket, stream and parser of one idle TLS connection. */
 #define IDLE_CONNECTION_BYTES (20 * KIB)
 
@@ -38,6 +42,9 @@ static uint64_t raise_files(uint64_t needed)
 static void plan_files(struct sizes *s, const struct config *c)
 {
     uint64_t other = FILES_OTHER + (uint64_t)s->loops * FILES_PER_LOOP + s->readers * 3;
+    if (s->store_connections > 0) {
+        other += s->store_connections + STORE_FILES;
+    }
     s->files_needed = (uint64_t)c->max_connections + other;
     s->files_allowed = raise_files(s->files_needed);
     s->connections = (size_t)c->max_connections;
@@ -60,6 +67,9 @@ static void plan_memory(struct sizes *s, const struct config *c)
     s->idle_bytes = s->connections * IDLE_CONNECTION_BYTES;
     s->worst_bytes =
         s->idle_bytes + stacks + requests * s->arena_bytes + (uint64_t)c->argon2_memory_budget;
+    if (s->store_connections > 0) {
+        s->worst_bytes += DRIVER_BYTES + s->store_connections * STORE_CONNECTION_BYTES;
+    }
 }
 
 struct sizes sizes_plan(const struct config *c)
@@ -74,6 +84,7 @@ struct sizes sizes_plan(const struct config *c)
                    : cpus > MAX_READERS ? MAX_READERS
                                         : cpus,
     };
+    s.store_connections = config_uses_mongo(c) ? (size_t)c->mongo_pool : 0;
     plan_files(&s, c);
     plan_memory(&s, c);
     return s;
@@ -99,6 +110,21 @@ static void print_hashing(const struct sizes *s, const struct config *c, struct 
                in_mib((uint64_t)c->argon2_memory_budget));
 }
 
+/* libmongoc has no limit a call: the bound is that of its waits. */
+static void print_store(const struct sizes *s, const struct config *c, struct buf *out)
+{
+    if (s->store_connections > 0) {
+        buf_printf(
+            out,
+            "  database     %zu connections; waits: %lld ms for one, %lld ms for a primary, "
+            "2 x %lld ms for an answer = %lld ms a try; tried again for %lld ms\n",
+            s->store_connections, (long long)c->mongo_pool_wait_ms,
+            (long long)c->mongo_selection_ms, (long long)c->mongo_socket_ms,
+            (long long)(c->mongo_pool_wait_ms + c->mongo_selection_ms + 2 * c->mongo_socket_ms),
+            (long long)c->mongo_selection_ms);
+    }
+}
+
 void sizes_print(const struct sizes *s, const struct config *c, struct buf *out)
 {
     buf_printf(out, "  CPUs         %u -> %u loops, %u hashing threads, %u readers\n",
@@ -106,6 +132,7 @@ void sizes_print(const struct sizes *s, const struct config *c, struct buf *out)
     print_hashing(s, c, out);
     buf_printf(out, "  workers      %u store + %u password, stacks of %zu KiB\n", s->store_workers,
                s->password_workers, s->worker_stack_bytes / (size_t)KIB);
+    print_store(s, c, out);
     buf_printf(out, "  connections  %zu x %llu KiB idle = %.0f MiB\n", s->connections,
                (unsigned long long)(IDLE_CONNECTION_BYTES / KIB), in_mib(s->idle_bytes));
     buf_printf(out, "  queues       %lld store + %lld password, requests of at most %zu KiB\n",

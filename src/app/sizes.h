@@ -21,6 +21,7 @@ struct sizes {
     size_t connections; /* at most MAX_CONNECTIONS, fewer where files are short */
     size_t arena_bytes; /* ceiling of one request */
     size_t worker_stack_bytes;
+    size_t store_connections; /* to a database server; 0 for a file */
     uint64_t files_needed, files_allowed;
     uint64_t idle_bytes;  /* all connections open and idle */
     uint64_t worst_bytes; /* and every queue full of the largest requests */

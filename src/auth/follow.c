@@ -10,12 +10,12 @@
 #define SWEEP_AFTER_US (INT64_C(3600) * 1000000)
 #define CLOCK_STEP_MS  INT64_C(60000)
 
-/* One page; *ret_more: there may be another. */
-static enum err take_page(struct auth *au, struct arena *a, bool *ret_more)
+/* One page behind *from; *ret_more: there may be another. */
+static enum err take_page(struct auth *au, struct arena *a, int64_t *from, bool *ret_more)
 {
     struct store_revocation *page = NULL;
     size_t count = 0;
-    TRY(store_revocation_since(au->options.store, au->sequence, FOLLOW_PAGE, a, &page, &count));
+    TRY(store_revocation_since(au->options.store, *from, FOLLOW_PAGE, a, &page, &count));
     for (size_t i = 0; i < count; i++) {
         struct revocation v = { .id = page[i].id,
                                 .is_user = page[i].is_user,
@@ -25,17 +25,19 @@ static enum err take_page(struct auth *au, struct arena *a, bool *ret_more)
         if (v.expires_at > auth_now_ms(au)) {
             TRY(revocations_add(au->revocations, &v));
         }
-        au->sequence = page[i].sequence;
+        *from = page[i].sequence;
     }
-    *ret_more = count == FOLLOW_PAGE;
+    au->sequence = *from > au->sequence ? *from : au->sequence;
+    *ret_more = count > 0;
     return ERR_OK;
 }
 
-/* While the clock was ahead, endings were forgotten whose tokens are good again now. */
+/* While the clock was ahead, endings were passed over or forgotten whose tokens are good again now.
+ */
 static void notice_step_back(struct auth *au)
 {
     int64_t now_ms = auth_now_ms(au);
-    if (now_ms < au->followed_at_ms) {
+    if (now_ms < au->followed_at_ms || now_ms < atomic_load(&au->forgot_at_ms)) {
         au->sequence = 0;
     }
     au->followed_at_ms = now_ms;
@@ -46,12 +48,14 @@ enum err follow_revocations(struct auth *au)
     int64_t start_us = clock_monotonic_us();
     notice_step_back(au);
     uint64_t failures = revocations_failures(au->revocations);
+    int64_t from = au->sequence - store_revocation_overlap(au->options.store);
     bool more = true;
     struct arena a;
+    from = from > 0 ? from : 0;
     arena_init(&a, FOLLOW_ARENA_BYTES);
     enum err e = ERR_OK;
     while (e == ERR_OK && more) {
-        e = take_page(au, &a, &more);
+        e = take_page(au, &a, &from, &more);
         arena_reset(&a);
     }
     arena_done(&a);
@@ -90,12 +94,21 @@ static enum err sweep(struct auth *au)
     return ERR_OK;
 }
 
+/* The time is noted last: whoever follows in between looks again next time. */
+static enum err forget_revocations(struct auth *au)
+{
+    int64_t now_ms = auth_now_ms(au);
+    TRY(revocations_forget(au->revocations, now_ms));
+    atomic_store(&au->forgot_at_ms, now_ms);
+    return ERR_OK;
+}
+
 enum err auth_tend(struct auth *au)
 {
     int64_t start_us = clock_monotonic_us();
     TRY(store_heartbeat(au->options.store));
     atomic_store(&au->heartbeat_us, start_us);
-    TRY(revocations_forget(au->revocations, auth_now_ms(au)));
+    TRY(forget_revocations(au));
     TRY(sweep(au));
     return keyring_tend(au);
 }

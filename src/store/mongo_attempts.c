@@ -2,14 +2,16 @@
  * and one write for both, so that neither the answer nor its time tells them apart.
  *
  * The write meets the record whether it counts or refuses, and leaves a refused one as it is: whose
- * id is in `attempt` afterwards was counted. An $expr in the filter would say the same, but an
- * upsert takes none. */
+ * id is in `attempts` afterwards was counted, and only once however often it was tried. An $expr in
+ * the filter would say the same, but an upsert takes none. */
 #include "mongo.h"
 
 #include <string.h>
 
 #define MOST_FAILURES INT64_C(1000000000)
 #define MOST_DOUBLED  40
+#define ATTEMPTS_KEPT 8 /* ids of the last that were counted */
+#define ATTEMPTS      "{", "$ifNull", "[", "$attempts", "[", "]", "]", "}"
 
 struct attempt {
     int64_t free_attempts, max_wait_ms;
@@ -20,10 +22,10 @@ struct attempt {
  * another setting or from a clock that was wrong, and counts as over. */
 static bson_t *new_allowed(const struct attempt *attempt, struct uuid id)
 {
-    return BCON_NEW("$and", "[", "{", "$ne", "[", "$attempt", MONGO_UUID(id), "]", "}", "{", "$or",
-                    "[", "{", "$lte", "[", MONGO_MS("$not_before"), MONGO_NOW, "]", "}", "{", "$gt",
-                    "[", MONGO_MS("$not_before"), "{", "$add", "[", MONGO_NOW,
-                    BCON_INT64(attempt->max_wait_ms), "]", "}", "]", "}", "]", "}", "]");
+    return BCON_NEW("$and", "[", "{", "$not", "[", "{", "$in", "[", MONGO_UUID(id), ATTEMPTS, "]",
+                    "}", "]", "}", "{", "$or", "[", "{", "$lte", "[", MONGO_MS("$not_before"),
+                    MONGO_NOW, "]", "}", "{", "$gt", "[", MONGO_MS("$not_before"), "{", "$add", "[",
+                    MONGO_NOW, BCON_INT64(attempt->max_wait_ms), "]", "}", "]", "}", "]", "}", "]");
 }
 
 /* now + min(max_wait, 1 s * 2^(failures - free)); the exponent is bounded, so that nothing
@@ -41,13 +43,15 @@ static bson_t *new_count(const struct attempt *attempt, struct uuid id)
 {
     bson_t *allowed = new_allowed(attempt, id);
     bson_t *not_before = new_not_before(attempt);
-    bson_t *count = BCON_NEW(
-        "$set", "{", "failures", "{", "$cond", "[", BCON_DOCUMENT(allowed), "{", "$add", "[", "{",
-        "$min", "[", "$failures", BCON_INT64(MOST_FAILURES), "]", "}", BCON_INT64(1), "]", "}",
-        "$failures", "]", "}", "not_before", "{", "$cond", "[", "{", "$and", "[",
-        BCON_DOCUMENT(allowed), "{", "$gte", "[", "$failures", BCON_INT64(attempt->free_attempts),
-        "]", "}", "]", "}", BCON_DOCUMENT(not_before), "$not_before", "]", "}", "attempt", "{",
-        "$cond", "[", BCON_DOCUMENT(allowed), MONGO_UUID(id), "$attempt", "]", "}", "}");
+    bson_t *count =
+        BCON_NEW("$set", "{", "failures", "{", "$cond", "[", BCON_DOCUMENT(allowed), "{", "$add",
+                 "[", "{", "$min", "[", "$failures", BCON_INT64(MOST_FAILURES), "]", "}",
+                 BCON_INT64(1), "]", "}", "$failures", "]", "}", "not_before", "{", "$cond", "[",
+                 "{", "$and", "[", BCON_DOCUMENT(allowed), "{", "$gte", "[", "$failures",
+                 BCON_INT64(attempt->free_attempts), "]", "}", "]", "}", BCON_DOCUMENT(not_before),
+                 "$not_before", "]", "}", "attempts", "{", "$cond", "[", BCON_DOCUMENT(allowed),
+                 "{", "$slice", "[", "{", "$concatArrays", "[", "[", MONGO_UUID(id), "]", ATTEMPTS,
+                 "]", "}", BCON_INT32(ATTEMPTS_KEPT), "]", "}", ATTEMPTS, "]", "}", "}");
     bson_destroy(allowed);
     bson_destroy(not_before);
     return count;
@@ -74,7 +78,7 @@ static enum err count_once(struct mongo_call *c, const bson_t *filter, const bso
 {
     bson_t doc;
     TRY(mongo_modify(c, filter, pipeline, mode, &doc));
-    if (mongo_has_uuid(&doc, "attempt", c->id)) {
+    if (mongo_has_uuid(&doc, "attempts", c->id)) {
         return ERR_OK;
     }
     return read_refusal(c, filter, attempt);
@@ -151,5 +155,5 @@ enum err mongo_stranger_attempt(struct store *s, const uint8_t name[static STORE
     if (e == ERR_TOO_MANY_ATTEMPTS) {
         *ret_wait_ms = attempt.wait_ms;
     }
-    return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
+    return e;
 }

@@ -229,8 +229,8 @@ static bool reply_value(const struct mongo_call *c, bson_t *ret_doc)
     return bson_init_static(ret_doc, bytes, length);
 }
 
-enum err mongo_modify(struct mongo_call *c, const bson_t *filter, const bson_t *update,
-                      enum mongo_mode mode, bson_t *ret_doc)
+static enum err modify(struct mongo_call *c, const bson_t *filter, const bson_t *update,
+                       enum mongo_mode mode, bson_t *ret_doc)
 {
     bool again = true;
     enum err e = ERR_UNAVAILABLE;
@@ -241,6 +241,17 @@ enum err mongo_modify(struct mongo_call *c, const bson_t *filter, const bson_t *
     }
     TRY(e == ERR_CONFLICT ? ERR_UNAVAILABLE : e);
     return reply_value(c, ret_doc) ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err mongo_modify(struct mongo_call *c, const bson_t *filter, const bson_t *update,
+                      enum mongo_mode mode, bson_t *ret_doc)
+{
+    enum err e = ERR_UNAVAILABLE;
+    do {
+        e = modify(c, filter, update, mode, ret_doc);
+        /* An upsert that lost a race may be answered with nothing by some servers. */
+    } while (e == ERR_NOT_FOUND && mode == MONGO_UPSERT && mongo_call_again(c));
+    return e == ERR_NOT_FOUND && mode == MONGO_UPSERT ? ERR_UNAVAILABLE : e;
 }
 
 enum err mongo_delete(struct mongo_call *c, const bson_t *filter)

@@ -1,8 +1,9 @@
 /* mongo_schema.c - collections, validators and indexes, made at start by whoever is first.
  *
- * Every step may be done by many at once and is done again at every start: a collection that is
- * there, or an index of the same shape, is left as it is. The version is written last, and a newer
- * one is refused before anything is touched. Shapes: docs/mongodb.md. */
+ * Every step may be done by many at once and again: a collection that is there, or an index of the
+ * same shape, is left as it is. The version is written last, and a newer one is refused before
+ * anything is touched. Where it is there, a start only sees to the unique indexes, which names and
+ * keys stand on, should somebody have dropped one. Shapes: docs/mongodb.md. */
 #include "mongo.h"
 
 #include <string.h>
@@ -99,7 +100,8 @@ static enum err read_version(const bson_t *doc, struct arena *a, void *ret_row)
     return r.failure;
 }
 
-static enum err check_version(struct mongo_call *c, struct arena *a, struct span *ret_why)
+static enum err check_version(struct mongo_call *c, struct arena *a, struct span *ret_why,
+                              int64_t *ret_version)
 {
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
     int64_t version = 0;
@@ -119,6 +121,7 @@ static enum err check_version(struct mongo_call *c, struct arena *a, struct span
                          (long long)version, MONGO_SCHEMA_VERSION));
         return ERR_IO;
     }
+    *ret_version = version;
     return ERR_OK;
 }
 
@@ -302,11 +305,17 @@ static enum err make_index(struct mongo_call *c, const struct index *x, struct a
 enum err mongo_schema_prepare(struct mongo_store *s, struct arena *a, struct span *ret_why)
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
+    int64_t version = 0;
     TRY(mongo_call_open(&s->base, "meta", &c));
-    TRY(check_version(&c, a, ret_why));
-    TRY(make_collections(&c, a, ret_why));
-    for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
-        TRY(make_index(&c, &indexes[i], a, ret_why));
+    TRY(check_version(&c, a, ret_why, &version));
+    bool is_made = version == MONGO_SCHEMA_VERSION;
+    if (!is_made) {
+        TRY(make_collections(&c, a, ret_why));
     }
-    return write_version(&c, a, ret_why);
+    for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+        if (!is_made || indexes[i].is_unique) {
+            TRY(make_index(&c, &indexes[i], a, ret_why));
+        }
+    }
+    return is_made ? ERR_OK : write_version(&c, a, ret_why);
 }

@@ -5,8 +5,9 @@
  *
  * Threads:   every call may block; worker threads only, many at once.
  * Ownership: arguments are borrowed for the call; results are copied into the caller's arena.
- * Failure:   on error no ret_ argument is written. Besides what is listed: ERR_UNAVAILABLE,
- * ERR_NOMEM. Units:     times are Unix milliseconds UTC, 0 for never; e-mails come lower-cased. */
+ * Failure:   on error no ret_ argument is written. Besides what is listed: ERR_UNAVAILABLE (a
+ * change may have been made), ERR_NOMEM. Units: Unix milliseconds UTC, 0: never; e-mails come
+ * lower-cased. */
 #ifndef DOORWARD_STORE_H
 #define DOORWARD_STORE_H
 
@@ -45,8 +46,7 @@ struct store_user {
     int64_t not_before;     /* no password is tried before */
     int64_t created_at, updated_at;
 };
-/* id, created_at and updated_at are the caller's. ERR_CONFLICT_USERNAME, ERR_CONFLICT_EMAIL: taken.
- */
+/* The caller gives id, created_at, updated_at. ERR_CONFLICT_USERNAME, ERR_CONFLICT_EMAIL: taken. */
 MUST_CHECK enum err store_user_add(struct store *s, const struct store_user *user);
 /* ERR_NOT_FOUND, also for deleted users. */
 MUST_CHECK enum err store_user_by_id(struct store *s, struct uuid id, struct arena *a,
@@ -102,10 +102,10 @@ struct store_session {
     struct span master_key; /* id of the master key that its refresh tokens are made with */
     int64_t counter;        /* of the newest refresh token */
     int64_t created_at, rotated_at, last_used_at;
-    int64_t idle_expires_at,
-        expires_at;        /* idle limit, moved by a refresh; absolute limit, never moved */
-    int64_t revoked_at;    /* 0: lives */
-    struct span ip, agent; /* of the last use */
+    int64_t idle_expires_at; /* moved by a refresh ... */
+    int64_t expires_at;      /* ... up to this, which never moves */
+    int64_t revoked_at;      /* 0: lives */
+    struct span ip, agent;   /* of the last use */
 };
 /* Adds, and revokes the longest unused living sessions of this user beyond `max_sessions`; those of
  * an older epoch do not count, but epoch_keep does. Of more than STORE_MAX_EVICTED, after a lower
@@ -189,7 +189,8 @@ MUST_CHECK enum err store_key_list(struct store *s, struct arena *a, struct stor
 /* ---- upkeep ---- */
 /* A small durable write: the store is there and takes changes. */
 MUST_CHECK enum err store_heartbeat(struct store *s);
-/* Deletes at most `max` rows that expired more than a day ago; *ret_more: call again. */
+/* Deletes at most `max` rows that expired more than a day ago, where the server does not do that by
+ * itself; *ret_more: call again. */
 MUST_CHECK enum err store_sweep(struct store *s, size_t max, bool *ret_more);
 
 #endif

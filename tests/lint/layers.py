@@ -30,6 +30,8 @@ OUTSIDE = {
     r"uv\.h": {"work", "net", "app"},
     r"llhttp\.h": {"http"},
     r"sqlite3\.h": {"store"},
+    r"(mongoc|bson)/.*": {"store"},
+    r"dlfcn\.h": {"store"},
     r"jwt\.h": {"token"},
     r"jansson\.h": {"token", "api"},
     r"crypt\.h": {"password"},
@@ -44,7 +46,7 @@ FORBIDDEN = {
     r"(?:^|[^:\"'])//": "a // comment",
 }
 NO_HEAP = {"auth"}  # results live in the request's arena
-MAX_LINES = {".c": 500, ".h": 190}
+MAX_LINES = {".c": 500, ".h": 200}
 
 problems = []
 

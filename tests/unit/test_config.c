@@ -186,7 +186,8 @@ TEST(texts_with_a_form_of_their_own_are_judged_by_it)
         const char *name, *bad;
     } cases[] = {
         { "DB_URI", "postgres://x" },
-        { "DB_URI", "mongodb://db/doorward" },
+        { "DB_URI", "mongodb:db" },
+        { "DB_URI", "mongodb://" },
         { "DB_URI", "sqlite:" },
         { "LISTEN", "" },
         { "LISTEN", "localhost" },
@@ -226,6 +227,7 @@ TEST(good_values_of_each_form_are_taken)
 {
     static const char *const good[] = {
         "DB_URI=sqlite:/tmp/x.db",
+        "MONGO_SOCKET_TIMEOUT_MS=30000",
         "LISTEN=0.0.0.0, ::1",
         "PUBLIC_URL=https://auth.example.org/login",
         "PUBLIC_URL=http://[::1]:8443",
@@ -326,6 +328,54 @@ TEST(the_environment_wins_over_the_file_and_the_file_over_the_default)
     CHECK(contains(buf_span(&text), "IDLE_TIMEOUT=33  # .env:2\n"));
     CHECK(contains(buf_span(&text), "BODY_TIMEOUT=20  # default\n"));
     buf_done(&text);
+    reading_done(&r);
+}
+
+TEST(mongodb_needs_a_master_key_and_says_how_to_make_one)
+{
+    struct reading r = read_env("DB_URI=mongodb://db1,db2/auth?replicaSet=rs0", NULL, NULL);
+    check_refused(&r, "MASTER_KEY", "openssl rand -base64 32");
+    r = read_env("DB_URI=mongodb+srv://db.example.org/", "MASTER_KEY=" GOOD_KEY, NULL);
+    check_accepted(&r);
+    CHECK(config_uses_mongo(r.config));
+    reading_done(&r);
+}
+
+TEST(a_database_uri_is_shown_without_its_credentials)
+{
+    static const struct {
+        const char *uri, *shown;
+    } cases[] = {
+        { "mongodb://h/", "mongodb://h/" },
+        { "mongodb://ann:hunter2@h1,h2/auth?tls=true&replicaSet=rs0",
+          "mongodb://********@h1,h2/auth?tls=true&replicaSet=rs0" },
+        { "mongodb+srv://ann:hunter2@h/", "mongodb+srv://********@h/" },
+        { "mongodb://ann:hun@te/r2?x@h/", "mongodb://********@h/" },
+        { "mongodb://hunter2@/h", "mongodb://********@/h" },
+        { "mongodb://h/?tlsCertificateKeyFilePassword=hunter2&tlsCAFile=/ca",
+          "mongodb://h/?tlsCertificateKeyFilePassword=********&tlsCAFile=/ca" },
+        { "mongodb://h/?authMechanismProperties=X:hunter2",
+          "mongodb://h/?authMechanismProperties=********" },
+        { "mongodb://h/?hunter", "mongodb://h/?hunter=********" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char setting[256];
+        char line[256];
+        (void)snprintf(setting, sizeof(setting), "DB_URI=%s", cases[i].uri);
+        (void)snprintf(line, sizeof(line), "DB_URI=%s  # environment\n", cases[i].shown);
+        struct reading r = read_env(setting, "MASTER_KEY=" GOOD_KEY, NULL);
+        check_accepted(&r);
+        struct buf text;
+        buf_init(&text, ARENA_BYTES);
+        config_print(r.config, &text);
+        CHECK(contains(buf_span(&text), line));
+        CHECK(!contains(buf_span(&text), "hunter2"));
+        buf_done(&text);
+        reading_done(&r);
+    }
+    struct reading r = read_env("DB_URI=mongodb:ann:hunter2@h", NULL, NULL);
+    check_bad("DB_URI", "mongodb:ann:hunter2@h");
+    CHECK(!contains(r.why, "hunter2"));
     reading_done(&r);
 }
 
@@ -588,6 +638,8 @@ int main(void)
               cmocka_unit_test(the_public_url_is_the_issuer_and_has_no_slash_at_its_end),
               cmocka_unit_test(limits_that_contradict_each_other_are_refused),
               cmocka_unit_test(the_environment_wins_over_the_file_and_the_file_over_the_default),
+              cmocka_unit_test(mongodb_needs_a_master_key_and_says_how_to_make_one),
+              cmocka_unit_test(a_database_uri_is_shown_without_its_credentials),
               cmocka_unit_test(what_is_printed_can_be_read_again_and_shows_no_secret),
               cmocka_unit_test(an_unknown_name_in_the_file_stops_with_a_neighbour),
               cmocka_unit_test(a_setting_that_is_given_twice_is_refused),
