@@ -41,8 +41,10 @@ static void add_common_headers(struct api_request *r)
         http_response_header(response, "X-Request-Id", r->call.request_id);
     }
     http_response_header(response, "X-Content-Type-Options", SPAN("nosniff"));
-    http_response_header(response, "Content-Security-Policy",
-                         SPAN("default-src 'none'; frame-ancestors 'none'"));
+    if (response->body.length > 0) {
+        http_response_header(response, "Content-Security-Policy",
+                             SPAN("default-src 'none'; frame-ancestors 'none'"));
+    }
     if (r->api->options.hsts && r->x->peer->tls) {
         http_response_header(response, "Strict-Transport-Security", SPAN("max-age=31536000"));
     }

@@ -50,9 +50,12 @@ bool api_cors_is_preflight(const struct http_request *request)
 void api_cors_headers(struct api_request *r)
 {
     struct http_response *response = &r->x->response;
-    /* Also without an Origin: a cache must not give that answer to a page of an allowed one. */
-    http_response_header(response, "Vary", SPAN("Origin"));
     struct span origin = api_cors_allowed(r->api, &r->x->request);
+    /* Also without an Origin: a cache must not give that answer to a page of an allowed one. Where
+     * nothing may be kept there is nothing to tell apart. */
+    if (r->cacheable || origin.data != NULL) {
+        http_response_header(response, "Vary", SPAN("Origin"));
+    }
     if (origin.data == NULL) {
         return;
     }
