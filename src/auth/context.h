@@ -25,6 +25,7 @@ struct auth {
     _Atomic int64_t followed_us;     /* likewise */
     int64_t sequence;                /* upkeep thread: the last revocation that was taken over */
     int64_t followed_at_ms;          /* upkeep's follower: by the clock */
+    _Atomic int64_t forgot_at_ms;    /* upkeep's tender: by the clock */
     int64_t clock_offset_ms;         /* upkeep's tender: clock - monotonic, when it last stepped */
     int64_t clock_even_since_us;     /* upkeep's tender: monotonic; 0: not looked yet */
     atomic_bool keys_unreadable;     /* the stored ring is not the published one */

@@ -41,22 +41,32 @@ static bool takes_part(const struct keyring_key *k)
     return !is_retired(k) || k->record.retired_at >= k->record.active_at;
 }
 
-/* From the latest to the first: what comes after a key decides until when it verifies. */
-static void derive_limits(const struct auth *au, struct keyring *ring)
+/* The earliest time at which a later one takes over from `k`; 0: none does. One that says it did so
+ * before `k` was made comes from a clock that was behind: nobody knows when it really began, and
+ * tokens of `k` are still alive. */
+static int64_t replaced_at(const struct keyring *ring, const struct keyring_key *k, int64_t now_ms)
+{
+    int64_t least = k->record.created_at <= now_ms ? k->record.created_at : 0;
+    int64_t earliest = 0;
+    for (const struct keyring_key *later = k + 1; later < ring->keys + ring->count; later++) {
+        int64_t at = later->record.active_at;
+        if (takes_part(later) && at >= least && (earliest == 0 || at < earliest)) {
+            earliest = at;
+        }
+    }
+    return earliest;
+}
+
+static void derive_limits(const struct auth *au, struct keyring *ring, int64_t now_ms)
 {
     int64_t after_ms = (au->options.access_expiry_s + au->options.leeway_s) * SECOND_MS;
-    int64_t next_active_at = 0; /* the earliest of the later ones; 0: there is none */
     bool later_was_retired = false;
     for (size_t i = ring->count; i-- > 0;) {
         struct keyring_key *k = &ring->keys[i];
-        k->ends_at = next_active_at == 0 ? 0 : next_active_at + after_ms;
+        int64_t at = replaced_at(ring, k, now_ms);
+        k->ends_at = at == 0 ? 0 : at + after_ms;
         k->may_sign = !is_retired(k) && !later_was_retired;
-        if (takes_part(k)) {
-            later_was_retired = later_was_retired || is_retired(k);
-            if (next_active_at == 0 || k->record.active_at < next_active_at) {
-                next_active_at = k->record.active_at;
-            }
-        }
+        later_was_retired = later_was_retired || (is_retired(k) && takes_part(k));
     }
 }
 
@@ -91,6 +101,13 @@ static void derive_states(struct keyring *ring, int64_t now_ms)
     }
 }
 
+static void derive(const struct auth *au, struct keyring *ring)
+{
+    int64_t now_ms = auth_now_ms(au);
+    derive_limits(au, ring, now_ms);
+    derive_states(ring, now_ms);
+}
+
 /* What is computed with them must not overflow, whoever wrote the record. */
 static bool is_instant(int64_t ms)
 {
@@ -121,8 +138,7 @@ enum err keyring_read(struct auth *au, struct arena *a, struct keyring *ret_ring
         }
     }
     qsort(ring.keys, ring.count, sizeof(ring.keys[0]), by_age);
-    derive_limits(au, &ring);
-    derive_states(&ring, auth_now_ms(au));
+    derive(au, &ring);
     *ret_ring = ring;
     return ERR_OK;
 }
@@ -210,8 +226,8 @@ static enum err publish(struct auth *au, struct arena *a, const struct keyring *
 
 int64_t keyring_lead_ms(const struct auth *au)
 {
-    int64_t max_age_ms = au->options.jwks_max_age_s * SECOND_MS;
-    return max_age_ms > KEYRING_LEAD_MS ? max_age_ms : KEYRING_LEAD_MS;
+    int64_t lead_ms = au->options.jwks_max_age_s * SECOND_MS + KEYRING_SPREAD_MS;
+    return lead_ms > KEYRING_LEAD_MS ? lead_ms : KEYRING_LEAD_MS;
 }
 
 static enum err add_record(struct auth *au, const struct keyring *ring,
@@ -227,6 +243,9 @@ static enum err add_record(struct auth *au, const struct keyring *ring,
                              .active_at = now_ms + lead_ms,
                              .public_jwk = made->public_jwk,
                              .wrapped_private = made->wrapped };
+    if (!is_instant(key.created_at) || !is_instant(key.active_at)) {
+        return ERR_INTERNAL; /* no process could read it, whatever its clock says later */
+    }
     TRY(store_key_add(au->options.store, &key));
     *ret_key = key;
     return ERR_OK;
@@ -237,7 +256,8 @@ enum err keyring_add(struct auth *au, struct arena *a, const struct keyring *rin
 {
     struct token_key made = { 0 };
     struct store_key key = { 0 };
-    if (ring->count >= KEYS_MAX || (ring->count >= KEYS_FULL && lead_ms > 0)) {
+    bool is_rotation = lead_ms >= KEYRING_SPREAD_MS;
+    if (ring->count >= (is_rotation ? KEYS_FULL : KEYS_MAX)) {
         return ERR_BUSY;
     }
     TRY(token_key_make(au->options.tokens, a, &made));
@@ -368,11 +388,29 @@ enum err keyring_prepare(struct auth *au)
 
 /* ---- while it runs ---- */
 
+/* As if nothing had been added to what is published. */
+static enum err publish_without_news(struct auth *au, struct arena *a, struct keyring *ring)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ring->count; i++) {
+        struct keyring_key *k = &ring->keys[i];
+        if (is_retired(k) || token_ring_has(au->options.tokens, k->record.kid)) {
+            ring->keys[count++] = *k;
+        }
+    }
+    ring->count = count;
+    derive(au, ring);
+    return publish(au, a, ring);
+}
+
 static enum err follow_ring(struct auth *au, struct arena *a)
 {
     struct keyring ring = { 0 };
     enum err e = take_over(au, a, &ring);
-    if (e != ERR_OK && e != ERR_CONFIG) {
+    if (e == ERR_CONFIG) {
+        /* A retirement holds all the same. */
+        TRY(publish_without_news(au, a, &ring));
+    } else if (e != ERR_OK) {
         return e;
     }
     /* Others sign with keys that we cannot read: better that nobody asks us. */

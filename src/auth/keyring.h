@@ -22,7 +22,7 @@
 #define KEYRING_ARENA_BYTES ((size_t)4 * 1024 * 1024)
 /* What one process adds all others have read before it signs: they follow twice a second. */
 #define KEYRING_SPREAD_MS INT64_C(2000)
-#define KEYRING_LEAD_MS   INT64_C(5000) /* of a planned rotation, at least; else JWKS_MAX_AGE */
+#define KEYRING_LEAD_MS   INT64_C(5000) /* of a planned rotation, at least; else JWKS_MAX_AGE too */
 
 struct keyring_key {
     struct store_key record;
@@ -40,7 +40,8 @@ const struct keyring_key *keyring_find(const struct keyring *ring, struct span k
 /* Whether there is a key to sign with, now or as soon as its time comes, other than `kid`. */
 bool keyring_can_sign_without(const struct keyring *ring, struct span kid);
 /* Adds the next key, which is active `lead_ms` from now. ERR_CONFLICT: another process added one
- * meanwhile. ERR_BUSY: there are as many keys as there may be. */
+ * meanwhile. ERR_BUSY: there are as many keys as there may be; with less than KEYRING_SPREAD_MS,
+ * where none is left to sign, some more may. */
 MUST_CHECK enum err keyring_add(struct auth *au, struct arena *a, const struct keyring *ring,
                                 int64_t lead_ms, struct store_key *ret_key);
 int64_t keyring_lead_ms(const struct auth *au);

@@ -84,7 +84,7 @@ enum err auth_key_stand_in(struct auth *au, struct auth_call *call, struct span 
     if (k->state == AUTH_KEY_RETIRED || keyring_can_sign_without(&ring, kid)) {
         return ERR_OK;
     }
-    return add_key(au, call, 0, ret_key);
+    return add_key(au, call, AUTH_KEY_SPREAD_MS, ret_key);
 }
 
 enum err auth_key_retire(struct auth *au, struct auth_call *call, struct span kid)

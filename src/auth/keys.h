@@ -31,9 +31,10 @@ MUST_CHECK enum err auth_key_list(struct auth *au, struct auth_call *call,
 MUST_CHECK enum err auth_key_rotate(struct auth *au, struct auth_call *call, bool now,
                                     struct auth_key *ret_key);
 /* Adds the key that signs when `kid` does not, where there is none (else ret_key->kid has data
- * NULL). Retiring does it as well; in two steps, with AUTH_KEY_SPREAD_MS between, no process meets
- * a token of the new key before it has read that. ERR_NOT_FOUND, and those above. */
-#define AUTH_KEY_SPREAD_MS 1500
+ * NULL): AUTH_KEY_SPREAD_MS from now, or once `kid` is retired. Retiring does it as well; in two
+ * steps, with that time between, no process meets a token of the new key before it has read that.
+ * ERR_NOT_FOUND, and those above. */
+#define AUTH_KEY_SPREAD_MS INT64_C(1500)
 MUST_CHECK enum err auth_key_stand_in(struct auth *au, struct auth_call *call, struct span kid,
                                       struct auth_key *ret_key);
 /* Refused from now on, here and within a second in every process. */

@@ -212,7 +212,6 @@ enum err ring_open(struct tokens *t, struct span secret, struct span secret_prev
         ring_free(r);
         return filled;
     }
-    r->version = 1;
     atomic_init(&t->ring, r);
     return ERR_OK;
 }
@@ -267,7 +266,6 @@ enum err token_ring_set(struct tokens *t, const struct token_key *keys, size_t c
         return opened;
     }
     next->older = present;
-    next->version = present->version + 1;
     atomic_store(&t->ring, next);
     return ERR_OK;
 }
@@ -319,9 +317,9 @@ bool token_ring_ready(const struct tokens *t)
     return ring_current(t)->ready;
 }
 
-uint64_t token_ring_version(const struct tokens *t)
+bool token_ring_has(const struct tokens *t, struct span kid)
 {
-    return ring_current(t)->version;
+    return find_any(ring_current(t), kid) != NULL;
 }
 
 void token_jwks(const struct tokens *t, struct span *ret_json, struct span *ret_etag)

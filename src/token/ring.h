@@ -29,8 +29,7 @@ struct ring_key {
 };
 struct ring {
     struct ring *older;
-    uint64_t version; /* counts up from 1 */
-    char *jwks;       /* JSON */
+    char *jwks; /* JSON */
     char etag[JWK_THUMBPRINT_LENGTH + 3];
     bool ready; /* one of them signs */
     size_t count;

@@ -62,9 +62,7 @@ MUST_CHECK enum err token_witness_check(const struct tokens *t, const struct tok
  * With HS256 call it with none. What is published comes from the private part, not public_jwk. */
 MUST_CHECK enum err token_ring_set(struct tokens *t, const struct token_key *keys, size_t count);
 bool token_ring_ready(const struct tokens *t);
-/* Another number after every change of what verifies or signs; never 0. What was found out under
- * one number (a token is good, its key verifies until then) holds while it stays. Any thread. */
-uint64_t token_ring_version(const struct tokens *t);
+bool token_ring_has(const struct tokens *t, struct span kid); /* expired or not */
 /* The JSON Web Key Set, keys sorted by kid, and its strong ETag (quotes included). Both live as
  * long as t. */
 void token_jwks(const struct tokens *t, struct span *ret_json, struct span *ret_etag);

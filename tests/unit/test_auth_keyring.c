@@ -6,7 +6,9 @@
 #define HOUR_MS      (INT64_C(3600) * 1000)
 #define DAY_MS       (24 * HOUR_MS)
 #define ROTATION_MS  (30 * DAY_MS)
-#define LEAD_MS      (INT64_C(600) * 1000)  /* JWKS_MAX_AGE */
+#define MAX_AGE_MS   (INT64_C(600) * 1000) /* JWKS_MAX_AGE */
+#define SPREAD_MS    INT64_C(2000)         /* until every process publishes a new key */
+#define LEAD_MS      (MAX_AGE_MS + SPREAD_MS)
 #define LIFE_MS      (INT64_C(3630) * 1000) /* of a key after its last token was signed */
 #define YEAR_2038_MS INT64_C(2147483648000)
 #define YEAR_2100_MS INT64_C(4102444800000)
@@ -17,7 +19,7 @@ static struct auth_options ring_options(const struct door *d, const struct clock
     options.has_ring = true;
     options.max_sessions_per_user = 50;
     options.key_rotation_s = ROTATION_MS / 1000;
-    options.jwks_max_age_s = LEAD_MS / 1000;
+    options.jwks_max_age_s = MAX_AGE_MS / 1000;
     return options;
 }
 
@@ -368,7 +370,32 @@ TEST(a_stand_in_is_made_only_where_nobody_else_can_sign)
     CHECK_ERR(auth_key_stand_in(d.auth, &r.call, first, &made), ERR_OK);
     CHECK(made.kid.data != NULL);
     CHECK_ERR(auth_key_stand_in(d.auth, &r.call, SPAN("nobody"), &made), ERR_NOT_FOUND);
+    check_states(&d, &r, "srp");
+    pass(&w, AUTH_KEY_SPREAD_MS, &d, NULL);
     check_states(&d, &r, "vrs");
+}
+
+/* As the command line does it, with processes that read the store by turns. */
+TEST(no_process_meets_a_token_of_a_stand_in_before_it_has_read_that)
+{
+    EMPTY_WORLD(w);
+    DOOR(d);
+    DOOR(other);
+    REQUEST(r);
+    struct auth_key made;
+    start(&w, &d);
+    start(&w, &other);
+    struct auth_tokens before = register_and_log_in(&d, &r);
+    struct span kid = list(&d, &r, 1)[0].kid;
+    CHECK_ERR(auth_key_stand_in(d.auth, &r.call, kid, &made), ERR_OK);
+    CHECK_ERR(auth_follow(d.auth), ERR_OK);
+    CHECK_ERR(verify(&other, &r, log_in(&d, &r, "ann")), ERR_OK);
+    CHECK_ERR(auth_follow(other.auth), ERR_OK);
+    pass_ms(&w, AUTH_KEY_SPREAD_MS);
+    CHECK_ERR(auth_key_retire(d.auth, &r.call, kid), ERR_OK);
+    CHECK_ERR(auth_follow(d.auth), ERR_OK);
+    CHECK_ERR(verify(&other, &r, log_in(&d, &r, "ann")), ERR_OK);
+    CHECK_ERR(verify(&d, &r, before), ERR_INVALID_TOKEN);
 }
 
 /* ---- several processes ---- */
@@ -554,6 +581,69 @@ TEST(a_clock_that_was_far_ahead_costs_nobody_his_session)
     CHECK_ERR(refresh_result(&d, &r, tokens.refresh_token), ERR_INVALID_REFRESH);
 }
 
+/* A machine without a clock of its own boots at the beginning of time. */
+TEST(a_clock_that_is_far_behind_ends_no_key_that_signs_elsewhere)
+{
+    EMPTY_WORLD(w);
+    DOOR(d);
+    DOOR(late);
+    REQUEST(r);
+    struct clock behind = { 0 };
+    start(&w, &d);
+    (void)register_user(&d, &r, "ann");
+    pass(&w, 20 * DAY_MS, &d, NULL);
+    struct auth_tokens before = log_in(&d, &r, "ann");
+    atomic_store(&behind.frozen_ms, 1000);
+    door_parts(&w, &behind, &late);
+    token_close(late.tokens);
+    late.tokens = open_tokens("ES256", MASTER);
+    struct auth_options options = ring_options(&late, &behind);
+    CHECK_ERR(auth_open(&options, &late.auth), ERR_OK);
+    CHECK_ERR(auth_prepare(late.auth), ERR_OK);
+    tend_and_follow(&late, NULL);
+    atomic_store(&behind.frozen_ms, atomic_load(&w.clock.frozen_ms));
+    tend_and_follow(&d, &late);
+    CHECK_ERR(verify(&d, &r, before), ERR_OK);
+    CHECK_ERR(verify(&late, &r, before), ERR_OK);
+    check_issues_and_verifies(&d, &late, &r);
+    /* The next key that is made with a right clock ends them all. */
+    pass(&w, LEAD_MS, &d, NULL);
+    pass(&w, LIFE_MS, &d, NULL);
+    check_states(&d, &r, "ees");
+}
+
+TEST(a_clock_past_the_end_of_time_writes_no_key_that_nobody_can_read)
+{
+    EMPTY_WORLD(w);
+    DOOR(d);
+    REQUEST(r);
+    start(&w, &d);
+    struct auth_tokens before = register_and_log_in(&d, &r);
+    atomic_store(&w.clock.frozen_ms, INT64_C(253402300799999));
+    CHECK(auth_tend(d.auth) != ERR_OK);
+    atomic_store(&w.clock.frozen_ms, START_MS);
+    tend_and_follow(&d, NULL);
+    CHECK_ERR(verify(&d, &r, before), ERR_OK);
+}
+
+/* The follower may have slept meanwhile. */
+TEST(a_logout_holds_when_only_the_one_who_forgets_has_seen_the_clock_ahead)
+{
+    EMPTY_WORLD(w);
+    DOOR(d);
+    REQUEST(r);
+    start(&w, &d);
+    struct auth_tokens tokens = register_and_log_in(&d, &r);
+    struct auth_caller caller = caller_of(&d, &r, tokens);
+    CHECK_ERR(auth_logout(d.auth, &r.call, &caller, AUTH_THIS), ERR_OK);
+    CHECK_ERR(auth_follow(d.auth), ERR_OK);
+    pass_ms(&w, DAY_MS);
+    CHECK_ERR(auth_tend(d.auth), ERR_OK);
+    pass_ms(&w, -DAY_MS + 500);
+    CHECK_ERR(auth_follow(d.auth), ERR_OK);
+    CHECK_ERR(verify(&d, &r, tokens), ERR_TOKEN_REVOKED);
+}
+
 TEST(a_logout_holds_over_clocks_that_step_forward_and_back)
 {
     static const int64_t steps[] = { HOUR_MS, 2 * HOUR_MS, YEAR_2038_MS - START_MS };
@@ -697,6 +787,36 @@ TEST(a_process_that_cannot_read_a_new_key_is_not_ready)
     CHECK(auth_health(d.auth).keys_ok);
 }
 
+/* And it goes on with the others that it has. */
+TEST(a_key_is_retired_also_where_another_one_cannot_be_read)
+{
+    EMPTY_WORLD(w);
+    DOOR(d);
+    DOOR(other);
+    REQUEST(r);
+    start(&w, &d);
+    struct auth_tokens leaked = register_and_log_in(&d, &r);
+    (void)rotate(&d, &r, true);
+    pass(&w, SPREAD_MS, &d, NULL);
+    struct auth_tokens good = log_in(&d, &r, "ann");
+    CHECK_ERR(start_with(&w, &other, open_tokens_of("ES256", OTHER_MASTER, MASTER), NULL), ERR_OK);
+    (void)rotate(&other, &r, true);
+    struct auth_key *keys = list(&other, &r, 3);
+    CHECK_ERR(auth_follow(d.auth), ERR_CONFIG);
+    CHECK_ERR(verify(&d, &r, leaked), ERR_OK);
+    CHECK_ERR(auth_key_retire(other.auth, &r.call, keys[0].kid), ERR_OK);
+    for (int again = 0; again < 2; again++) {
+        CHECK_ERR(auth_follow(d.auth), ERR_CONFIG);
+        CHECK_ERR(verify(&d, &r, leaked), ERR_INVALID_TOKEN);
+        CHECK_ERR(verify(&d, &r, good), ERR_OK);
+        CHECK(!publishes(&d, keys[0].kid) && publishes(&d, keys[1].kid));
+    }
+    CHECK(!auth_health(d.auth).keys_ok);
+    CHECK_ERR(auth_key_retire(other.auth, &r.call, keys[1].kid), ERR_OK);
+    CHECK_ERR(auth_follow(d.auth), ERR_CONFIG);
+    CHECK(verify(&d, &r, good) != ERR_OK);
+}
+
 /* ---- another algorithm ---- */
 
 TEST(a_new_algorithm_takes_over_once_its_key_was_published_for_long_enough)
@@ -741,17 +861,22 @@ int main(void)
         cmocka_unit_test(a_retired_pending_key_never_signs_and_the_present_one_goes_on),
         cmocka_unit_test(when_the_signing_key_is_retired_an_earlier_one_does_not_come_back),
         cmocka_unit_test(a_stand_in_is_made_only_where_nobody_else_can_sign),
+        cmocka_unit_test(no_process_meets_a_token_of_a_stand_in_before_it_has_read_that),
         cmocka_unit_test(processes_that_start_together_on_an_empty_store_agree_on_one_ring),
         cmocka_unit_test(a_clock_that_steps_makes_at_most_one_key_and_never_leaves_none),
         cmocka_unit_test(a_clock_that_steps_back_over_a_rotation_gives_no_false_refusal),
         cmocka_unit_test(a_time_in_the_far_future_makes_one_key_and_is_recovered_from),
         cmocka_unit_test(a_first_key_that_was_made_with_a_clock_far_ahead_signs_and_is_replaced),
         cmocka_unit_test(a_clock_that_was_far_ahead_costs_nobody_his_session),
+        cmocka_unit_test(a_clock_that_is_far_behind_ends_no_key_that_signs_elsewhere),
+        cmocka_unit_test(a_clock_past_the_end_of_time_writes_no_key_that_nobody_can_read),
+        cmocka_unit_test(a_logout_holds_when_only_the_one_who_forgets_has_seen_the_clock_ahead),
         cmocka_unit_test(a_logout_holds_over_clocks_that_step_forward_and_back),
         cmocka_unit_test(the_order_of_the_master_keys_may_change_with_sessions_alive),
         cmocka_unit_test(a_master_key_that_is_missing_is_named_and_nothing_is_written),
         cmocka_unit_test(with_a_secret_a_wrong_master_key_is_found_out_as_well),
         cmocka_unit_test(what_a_secret_left_behind_is_no_key),
         cmocka_unit_test(a_process_that_cannot_read_a_new_key_is_not_ready),
+        cmocka_unit_test(a_key_is_retired_also_where_another_one_cannot_be_read),
         cmocka_unit_test(a_new_algorithm_takes_over_once_its_key_was_published_for_long_enough));
 }
