@@ -39,7 +39,7 @@ static struct password_engine *open_engine(const struct plan *plan, const char *
     const struct password_options options = {
         .threads = (unsigned)plan->threads,
         .queue_max = (unsigned)plan->threads * 2 * PASSWORD_LANES_MAX,
-        .cost = LEAST_COST,
+        .cost = (unsigned)plan->from, /* of the turn after which a job gives way, too */
         .kernel = span_of(kernel),
         .lanes = lanes,
     };
@@ -66,9 +66,10 @@ static void measure(const struct plan *plan, struct password_engine *e, enum pas
 static void warm_up(const struct plan *plan, struct password_engine *e)
 {
     struct password_pace pace;
-    check(password_measure(e, PASSWORD_FULL, LEAST_COST, (int64_t)plan->least_ms * 500, &pace),
+    unsigned cost = (unsigned)plan->from;
+    check(password_measure(e, PASSWORD_FULL, cost, (int64_t)plan->least_ms * 500, &pace),
           "warm-up");
-    check(password_measure(e, PASSWORD_LIBRARY, LEAST_COST, (int64_t)plan->least_ms * 500, &pace),
+    check(password_measure(e, PASSWORD_LIBRARY, cost, (int64_t)plan->least_ms * 500, &pace),
           "warm-up");
 }
 

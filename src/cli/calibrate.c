@@ -223,7 +223,7 @@ static int run(struct calibration *c)
         return code;
     }
     arena_init(&a, 4096);
-    enum err e = app_open_engine(config, &a, &why, &engine);
+    enum err e = app_open_engine(config, measured_costs[0], &a, &why, &engine);
     if (e != ERR_OK) {
         complain("%.*s", SPAN_FMT(why));
         arena_done(&a);
