@@ -102,9 +102,21 @@ static enum err count_attempt(struct auth *au, struct auth_call *call, const str
     return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e; /* since it was read */
 }
 
+/* Another login has renewed the hash meanwhile: its owner's failures are to be forgotten all the
+ * same. A changed password has raised the epoch, and its old one opens nothing any more. */
+static enum err settle_again(struct auth *au, struct auth_call *call, const struct store_user *user)
+{
+    struct store_user_change change = { .reset_failures = true };
+    struct store_user fresh = { 0 };
+    TRY(store_user_by_id(au->options.store, user->id, call->arena, &fresh));
+    if (fresh.session_epoch != user->session_epoch) {
+        return refuse(call, "changed");
+    }
+    return store_user_change(au->options.store, user->id, &change, NULL);
+}
+
 /* Forgets the failures and brings the hash to the configured form, in one write where the verified
- * hash is still the stored one. Another login may have rehashed it meanwhile; a changed password
- * has raised the epoch, and its old one opens nothing any more. */
+ * hash is still the stored one. */
 static enum err settle(struct auth *au, struct auth_call *call, const struct store_user *user,
                        struct span new_hash)
 {
@@ -112,13 +124,7 @@ static enum err settle(struct auth *au, struct auth_call *call, const struct sto
                                         .password_hash = new_hash,
                                         .reset_failures = true };
     enum err e = store_user_change(au->options.store, user->id, &change, NULL);
-    if (e == ERR_CONFLICT) {
-        struct store_user fresh = { 0 };
-        e = store_user_by_id(au->options.store, user->id, call->arena, &fresh);
-        if (e == ERR_OK && fresh.session_epoch != user->session_epoch) {
-            return refuse(call, "changed");
-        }
-    }
+    e = e == ERR_CONFLICT ? settle_again(au, call, user) : e;
     return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e;
 }
 

@@ -366,6 +366,27 @@ TEST(a_login_brings_a_hash_of_another_cost_to_the_configured_one)
     CHECK_ERR(answer_to(&d, "ann", PASSWORD).err, ERR_OK);
 }
 
+/* All but one find another hash than the one that they have verified. */
+TEST(a_crowd_that_logs_in_while_the_hash_is_renewed_leaves_no_failures_behind)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct password_options dearer = { .threads = 1, .cost = 5, .queue_max = 4 };
+    AUTO(password_engine) struct password_engine *e = NULL;
+    struct span hash = SPAN_NONE;
+    CHECK_ERR(password_engine_new(&dearer, &e), ERR_OK);
+    CHECK_ERR(password_hash(e, SPAN(PASSWORD), &r.arena, &hash), ERR_OK);
+    for (int i = 0; i < 5; i++) {
+        struct store_user user = { 0 };
+        char name[16];
+        (void)snprintf(name, sizeof(name), "user%d", i);
+        add_with_hash(&d, name, hash);
+        CHECK_INT(crowd(&d, &d, name, PASSWORD, ERR_OK), CROWD);
+        CHECK_ERR(store_user_by_username(d.store, span_of(name), &r.arena, &user), ERR_OK);
+        CHECK_INT(user.failures, 0);
+    }
+}
+
 TEST(every_login_opens_a_session_of_its_own_and_the_longest_unused_gives_way)
 {
     WORLD(w, d);
@@ -440,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_hostile_stored_hash_fails_for_its_own_user_only),
         cmocka_unit_test(the_stored_hash_of_a_disabled_account_is_not_tried),
         cmocka_unit_test(a_login_brings_a_hash_of_another_cost_to_the_configured_one),
+        cmocka_unit_test(a_crowd_that_logs_in_while_the_hash_is_renewed_leaves_no_failures_behind),
         cmocka_unit_test(every_login_opens_a_session_of_its_own_and_the_longest_unused_gives_way),
         cmocka_unit_test(a_session_that_gives_way_here_ends_in_another_process_when_it_follows),
         cmocka_unit_test(what_a_browser_says_of_itself_is_kept_short_and_printable));
