@@ -93,7 +93,8 @@ MUST_CHECK enum err mongo_find_one(struct mongo_call *c, const bson_t *filter, m
                                    struct arena *a, void *ret_row);
 struct mongo_query {
     const bson_t *filter;
-    const bson_t *options; /* of mongoc_collection_find_with_opts(): sort, projection */
+    const bson_t *options;  /* of mongoc_collection_find_with_opts(): sort, projection */
+    const bson_t *pipeline; /* instead of both; it ends at `max` by itself */
     size_t max;
     mongo_read_fn *read;
     size_t row_bytes;

@@ -78,10 +78,7 @@ bool mongo_call_again(struct mongo_call *c)
 static bool is_final(const bson_error_t *error)
 {
     enum {
-        BAD_VALUE = 2,
-        FAILED_TO_PARSE = 9,
         UNAUTHORIZED = 13,
-        TYPE_MISMATCH = 14,
         AUTHENTICATION_FAILED = 18,
         COMMAND_NOT_FOUND = 59,
         DOCUMENT_VALIDATION = 121,
@@ -94,10 +91,7 @@ static bool is_final(const bson_error_t *error)
         return error->domain == MONGOC_ERROR_COMMAND || error->domain == MONGOC_ERROR_BSON;
     }
     switch (error->code) {
-    case BAD_VALUE:
-    case FAILED_TO_PARSE:
     case UNAUTHORIZED:
-    case TYPE_MISMATCH:
     case AUTHENTICATION_FAILED:
     case COMMAND_NOT_FOUND:
     case DOCUMENT_VALIDATION:
@@ -324,11 +318,15 @@ static enum err take_rows(struct mongo_call *c, mongoc_cursor_t *cursor,
 static mongoc_cursor_t *start_find(struct mongo_call *c, const struct mongo_query *query)
 {
     AUTO(mongo_doc) bson_t options = BSON_INITIALIZER;
+    mongo_put_int(&options, "batchSize", (int64_t)query->max);
+    if (query->pipeline != NULL) {
+        return mongoc_collection_aggregate(c->collection, MONGOC_QUERY_NONE, query->pipeline,
+                                           &options, NULL);
+    }
     if (query->options != NULL) {
         INVARIANT(bson_concat(&options, query->options));
     }
     mongo_put_int(&options, "limit", (int64_t)query->max);
-    mongo_put_int(&options, "batchSize", (int64_t)query->max);
     return mongoc_collection_find_with_opts(c->collection, query->filter, &options, NULL);
 }
 

@@ -263,20 +263,30 @@ static bool find_duplicate(struct mongo_call *c, const struct index *x, struct u
     return found;
 }
 
-static enum err say_duplicate(struct mongo_call *c, const struct index *x, struct arena *a,
+static enum err say_duplicate(const struct index *x, struct uuid example, struct arena *a,
                               struct span *ret_why)
 {
-    struct uuid example = { 0 };
-    char text[UUID_TEXT_LENGTH + 1] = "?";
-    if (find_duplicate(c, x, &example)) {
-        uuid_text(example, text);
-    }
+    char text[UUID_TEXT_LENGTH + 1];
+    uuid_text(example, text);
     TRY(arena_printf(a, ret_why,
                      "the index \"%s\" on %s cannot be made, because several records have the same "
                      "%s%s%s: the one with the _id UUID(\"%s\") is among them; make them differ",
                      x->name, x->collection, x->keys[0], x->keys[1] != NULL ? " and " : "",
                      x->keys[1] != NULL ? x->keys[1] : "", text));
     return ERR_IO;
+}
+
+/* Servers differ in how they tell that old duplicates are in the way. */
+static enum err say_failure(struct mongo_call *c, const struct index *x, struct arena *a,
+                            struct span *ret_why)
+{
+    struct uuid example = { 0 };
+    bson_error_t error = c->error;
+    if (x->is_unique && find_duplicate(c, x, &example)) {
+        return say_duplicate(x, example, a, ret_why);
+    }
+    c->error = error;
+    return mongo_why(c, "create an index", a, ret_why);
 }
 
 static enum err make_index(struct mongo_call *c, const struct index *x, struct arena *a,
@@ -290,7 +300,7 @@ static enum err make_index(struct mongo_call *c, const struct index *x, struct a
             return ERR_OK;
         }
         if (c->error.code == MONGO_DUPLICATE) {
-            return say_duplicate(c, x, a, ret_why);
+            break;
         }
         if (c->error.code == OPTIONS_CONFLICT || c->error.code == KEYS_CONFLICT) {
             TRY(arena_printf(a, ret_why,
@@ -299,7 +309,7 @@ static enum err make_index(struct mongo_call *c, const struct index *x, struct a
             return ERR_IO;
         }
     } while (mongo_call_again(c));
-    return mongo_why(c, "create an index", a, ret_why);
+    return say_failure(c, x, a, ret_why);
 }
 
 enum err mongo_schema_prepare(struct mongo_store *s, struct arena *a, struct span *ret_why)

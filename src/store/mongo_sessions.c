@@ -2,9 +2,6 @@
  * so that a cluster sharded on its hash sends it to one shard. */
 #include "mongo.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define MOST_TTL_MS (INT64_C(1000) * 366 * 24 * 3600 * 1000) /* nothing overflows when added */
 
 /* A session, and the id of the call that opened it or rotated it last. */
@@ -47,19 +44,25 @@ static enum err read_record(const bson_t *doc, struct arena *a, void *ret_row)
     return r.failure;
 }
 
-/* For AND in an $expr: neither limit is passed. */
-static void put_unexpired(bson_t *filter)
+/* Neither limit is passed. In a stage of a pipeline: not every server takes its time in a filter.
+ */
+static bson_t *new_unexpired(void)
 {
-    BCON_APPEND(filter, "$expr", "{", "$and", "[", "{", "$gt", "[", MONGO_MS("$idle_expires_at"),
-                MONGO_NOW, "]", "}", "{", "$gt", "[", MONGO_MS("$expires_at"), MONGO_NOW, "]", "}",
-                "]", "}");
+    return BCON_NEW("$and", "[", "{", "$gt", "[", MONGO_MS("$idle_expires_at"), MONGO_NOW, "]", "}",
+                    "{", "$gt", "[", MONGO_MS("$expires_at"), MONGO_NOW, "]", "}", "]");
 }
 
-static void put_living_of(bson_t *filter, struct uuid user_id)
+/* The living sessions of a user, sorted by `sort`. */
+static bson_t *new_living(struct uuid user_id, const bson_t *sort, size_t max)
 {
-    mongo_put_uuid(filter, "user_id", user_id);
-    mongo_put_null(filter, "revoked_at");
-    put_unexpired(filter);
+    bson_t *unexpired = new_unexpired();
+    bson_t *pipeline =
+        BCON_NEW("pipeline", "[", "{", "$match", "{", "user_id", MONGO_UUID(user_id), "revoked_at",
+                 BCON_NULL, "}", "}", "{", "$addFields", "{", "lives", BCON_DOCUMENT(unexpired),
+                 "}", "}", "{", "$match", "{", "lives", BCON_BOOL(true), "}", "}", "{", "$sort",
+                 BCON_DOCUMENT(sort), "}", "{", "$limit", BCON_INT64((int64_t)max), "}", "]");
+    bson_destroy(unexpired);
+    return pipeline;
 }
 
 /* ---- adding ---- */
@@ -127,19 +130,16 @@ static enum err read_place(const bson_t *doc, struct arena *a, void *ret_row)
     return ERR_OK;
 }
 
+/* The last used first, so that those come within `max` that stay. */
 static enum err find_places(struct mongo_call *c, const struct store_session *session, size_t max,
                             struct arena *a, struct places *ret_places)
 {
-    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
-    put_living_of(&filter, session->user_id);
     AUTO(mongo_bson)
-    bson_t *options =
-        BCON_NEW("projection", "{", "epoch", BCON_INT32(1), "last_used_at", BCON_INT32(1), "}");
-    struct mongo_query query = { .filter = &filter,
-                                 .options = options,
-                                 .max = max,
-                                 .read = read_place,
-                                 .row_bytes = sizeof(struct place) };
+    bson_t *sort = BCON_NEW("last_used_at", BCON_INT32(-1), "_id", BCON_INT32(-1));
+    AUTO(mongo_bson) bson_t *pipeline = new_living(session->user_id, sort, max);
+    struct mongo_query query = {
+        .pipeline = pipeline, .max = max, .read = read_place, .row_bytes = sizeof(struct place)
+    };
     struct mongo_rows rows = { 0 };
     TRY(mongo_find(c, &query, a, &rows));
     *ret_places = (struct places){ .all = rows.data, .count = rows.count };
@@ -175,17 +175,6 @@ static void keep_countable(struct places *p, const struct store_session *session
         }
     }
     p->count = count;
-}
-
-/* The longest unused last. */
-static int compare_places(const void *left, const void *right)
-{
-    const struct place *a = left;
-    const struct place *b = right;
-    if (a->last_used_at != b->last_used_at) {
-        return a->last_used_at > b->last_used_at ? -1 : 1;
-    }
-    return memcmp(b->id.bytes, a->id.bytes, UUID_BYTES);
 }
 
 static enum err revoke_all(struct mongo_call *c, const struct store_evicted *evicted)
@@ -227,7 +216,6 @@ static enum err evict(struct mongo_call *c, const struct store_session *session,
     if (places.count <= others) {
         return ERR_OK;
     }
-    qsort(places.all, places.count, sizeof(*places.all), compare_places);
     for (size_t i = others; i < places.count && ret_evicted->count < STORE_MAX_EVICTED; i++) {
         ret_evicted->ids[ret_evicted->count++] = places.all[i].id;
     }
@@ -272,14 +260,11 @@ static enum err session_list(struct store *s, struct uuid user_id, size_t max, s
                              struct store_session **ret_sessions, size_t *ret_count)
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
-    AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
-    TRY(mongo_call_open(s, "sessions", &c));
-    put_living_of(&filter, user_id);
     AUTO(mongo_bson)
-    bson_t *options =
-        BCON_NEW("sort", "{", "created_at", BCON_INT32(-1), "_id", BCON_INT32(-1), "}");
-    struct mongo_query query = { .filter = &filter,
-                                 .options = options,
+    bson_t *sort = BCON_NEW("created_at", BCON_INT32(-1), "_id", BCON_INT32(-1));
+    AUTO(mongo_bson) bson_t *pipeline = new_living(user_id, sort, max);
+    TRY(mongo_call_open(s, "sessions", &c));
+    struct mongo_query query = { .pipeline = pipeline,
                                  .max = max,
                                  .read = read_session,
                                  .row_bytes = sizeof(struct store_session) };
@@ -297,9 +282,9 @@ static void put_rotation_filter(bson_t *filter, const struct store_rotation *wha
     mongo_put_int(filter, "counter", what->counter);
     mongo_put_bytes(filter, "master_key", what->master_key);
     mongo_put_null(filter, "revoked_at");
-    put_unexpired(filter);
 }
 
+/* An expired session stays as it is. */
 static bson_t *new_rotation(const struct store_rotation *what, struct uuid write)
 {
     int64_t ttl_ms = what->idle_ttl_ms < MOST_TTL_MS ? what->idle_ttl_ms : MOST_TTL_MS;
@@ -311,7 +296,11 @@ static bson_t *new_rotation(const struct store_rotation *what, struct uuid write
                 "write", MONGO_UUID(write));
     mongo_put_literal(&set, "ip", what->ip);
     mongo_put_literal(&set, "agent", what->agent);
-    bson_t *pipeline = BCON_NEW("0", "{", "$set", BCON_DOCUMENT(&set), "}");
+    bson_t *unexpired = new_unexpired();
+    bson_t *pipeline = BCON_NEW("0", "{", "$replaceWith", "{", "$cond", "[",
+                                BCON_DOCUMENT(unexpired), "{", "$mergeObjects", "[", "$$ROOT",
+                                BCON_DOCUMENT(&set), "]", "}", "$$ROOT", "]", "}", "}");
+    bson_destroy(unexpired);
     bson_destroy(&set);
     return pipeline;
 }
@@ -353,6 +342,9 @@ static enum err rotate_once(struct mongo_call *c, const struct store_rotation *w
     }
     TRY(e);
     TRY(read_record(&doc, a, record));
+    if (!record->is_ours) { /* it has expired */
+        return look_at_winner(c, what, a, record, ret_rotated);
+    }
     record->now_ms = record->session.rotated_at;
     *ret_rotated = true;
     return ERR_OK;

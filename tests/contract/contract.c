@@ -20,8 +20,8 @@ struct store *contract_open_empty(void)
     contract_clock.frozen_ms = STILL_START_MS;
     passed_ms = 0;
     struct store *s = contract_backend.open_empty(&contract_clock);
+    started_us = clock_monotonic_us(); /* before the answer, which may take its time */
     contract_start_ms = contract_clock_runs() ? contract_backend.now_ms() : STILL_START_MS;
-    started_us = clock_monotonic_us();
     return s;
 }
 
