@@ -128,6 +128,15 @@ static enum err settle(struct auth *au, struct auth_call *call, const struct sto
     return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e;
 }
 
+/* A hash that cannot be made or stored anew is left for the next login. */
+static enum err rehash_and_settle(struct auth *au, struct auth_call *call, const struct guess *g)
+{
+    struct span new_hash = SPAN_NONE;
+    enum err e = password_hash(au->options.passwords, g->password, call->arena, &new_hash);
+    e = e == ERR_OK ? settle(au, call, g->user, new_hash) : e;
+    return e == ERR_OK || e == ERR_BAD_CREDENTIALS ? e : settle(au, call, g->user, SPAN_NONE);
+}
+
 /* The same hashing for everybody: a stranger, a disabled account, a wrong password. A disabled
  * account's own hash is left alone, since a match is not topped up to the live cost and would tell
  * by its time that the password is right. */
@@ -150,11 +159,7 @@ static enum err check_password(struct auth *au, struct auth_call *call, const st
     if (user == NULL || !match) {
         return refuse(call, "credentials");
     }
-    struct span new_hash = SPAN_NONE;
-    if (rehash) {
-        TRY(password_hash(au->options.passwords, g->password, call->arena, &new_hash));
-    }
-    return settle(au, call, user, new_hash);
+    return rehash ? rehash_and_settle(au, call, g) : settle(au, call, user, SPAN_NONE);
 }
 
 static enum err try_guess(struct auth *au, struct auth_call *call, const struct guess *g)
