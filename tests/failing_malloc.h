@@ -1,8 +1,9 @@
 /* failing_malloc.h - memory and threads that run out at a chosen moment.
  *
  * For the one file of a test program that lists failing_malloc_dep: the linker then sends every
- * malloc, calloc, realloc, aligned_alloc and pthread_create of our own code here. Libraries outside
- * are not concerned.
+ * malloc, calloc, realloc, aligned_alloc, mmap and pthread_create of our own code here. Libraries
+ * outside are not concerned.
+ * (With 64 bits of file offset everywhere, mmap is called mmap64.)
  *
  *   for (int n = 1; fail_allocation(n), thing_that_allocates(), allocation_failed(); n++) { ... }
  *   fail_allocation(0);
@@ -16,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
 
 static _Atomic int allocations_left_; /* 1: the next one fails; 0 and below: none does */
 static _Atomic bool allocation_failed_;
@@ -47,12 +49,14 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__real_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*start)(void *), void *argument);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*start)(void *), void *argument);
 
@@ -74,6 +78,12 @@ void *__wrap_realloc(void *old, size_t size)
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
     return allocation_fails_() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset)
+{
+    return allocation_fails_() ? MAP_FAILED
+                               : __real_mmap64(at, size, protection, flags, file, offset);
 }
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,

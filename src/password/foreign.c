@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* What scrypt takes beside its large array: 128 r p and some more. */
 #define SCRYPT_SLACK_BYTES ((uint64_t)1024 * 1024)
@@ -20,17 +21,23 @@ static struct span present(struct span s)
 
 /* ---- argon2 ---- */
 
-/* Ours, so that running out of memory can be tried. */
+/* Not from the heap, which keeps what it had and grows holes, so that the budget would be a part of
+ * what argon2 takes; in large pages, since there is one fault for each. Ours as well so that
+ * running out of memory can be tried. */
 static int argon2_take(uint8_t **memory, size_t size)
 {
-    *memory = malloc(size);
-    return *memory == NULL;
+    void *taken = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (taken == MAP_FAILED) {
+        return 1;
+    }
+    (void)madvise(taken, size, MADV_HUGEPAGE); /* small ones where the system has none */
+    *memory = taken;
+    return 0;
 }
 
 static void argon2_give(uint8_t *memory, size_t size)
 {
-    (void)size; /* the library has wiped it */
-    free(memory);
+    (void)munmap(memory, size); /* the library has wiped it */
 }
 
 static enum err argon2_digest(const struct format_hash *h, struct span password,
