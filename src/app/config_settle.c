@@ -5,6 +5,8 @@
 #include "password.h"
 
 #define MIN_LIVE_COST 10
+/* Each change of keys keeps some memory for as long as the process lives: token/ring.h. */
+#define MIN_ROTATION_S 3600
 /* Password workers a CPU: as many as it has lanes, and these, which are at the store or on their
  * way back. More would only wait behind the lanes, where it is first come, first served; the queue
  * before the workers is the one that is fair to clients. */
@@ -118,6 +120,12 @@ static enum err settle_rotation(struct config *c, struct arena *a, struct span *
                              "KEY_ROTATION: must be more than JWKS_MAX_AGE, which is %lld: a new "
                              "key is published that long before it signs",
                              (long long)c->jwks_max_age);
+    }
+    if (c->key_rotation != 0 && c->key_rotation < MIN_ROTATION_S && c->development == 0) {
+        return config_refuse(a, ret_why,
+                             "KEY_ROTATION: %lld is too often; give 3600 or more, 0 for none, or "
+                             "set DEVELOPMENT=1",
+                             (long long)c->key_rotation);
     }
     return ERR_OK;
 }

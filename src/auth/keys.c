@@ -38,18 +38,13 @@ enum err auth_key_list(struct auth *au, struct auth_call *call, struct auth_key 
     return ERR_OK;
 }
 
-/* Of a key that is there now. */
+/* The ring as it is now, and a key of it. */
 static enum err look_up(struct auth *au, struct auth_call *call, struct span kid,
-                        struct auth_key *ret_key)
+                        struct keyring *ret_ring, const struct keyring_key **ret_key)
 {
-    struct keyring ring = { 0 };
-    TRY(keyring_read(au, call->arena, &ring));
-    const struct keyring_key *k = keyring_find(&ring, kid);
-    if (k == NULL) {
-        return ERR_NOT_FOUND;
-    }
-    *ret_key = view_of(au, k);
-    return ERR_OK;
+    TRY(keyring_read(au, call->arena, ret_ring));
+    *ret_key = keyring_find(ret_ring, kid);
+    return *ret_key != NULL ? ERR_OK : ERR_NOT_FOUND;
 }
 
 /* A key that the running processes could not open must not get into the store: keyring_follow()
@@ -59,10 +54,13 @@ static enum err add_key(struct auth *au, struct auth_call *call, int64_t lead_ms
 {
     struct keyring ring = { 0 };
     struct store_key added = { 0 };
+    const struct keyring_key *k = NULL;
     TRY(keyring_follow(au));
     TRY(keyring_read(au, call->arena, &ring));
     TRY(keyring_add(au, call->arena, &ring, lead_ms, &added));
-    return look_up(au, call, added.kid, ret_key);
+    TRY(look_up(au, call, added.kid, &ring, &k));
+    *ret_key = view_of(au, k);
+    return ERR_OK;
 }
 
 enum err auth_key_rotate(struct auth *au, struct auth_call *call, bool now,
@@ -75,11 +73,8 @@ enum err auth_key_stand_in(struct auth *au, struct auth_call *call, struct span 
                            struct auth_key *ret_key)
 {
     struct keyring ring = { 0 };
-    TRY(keyring_read(au, call->arena, &ring));
-    const struct keyring_key *k = keyring_find(&ring, kid);
-    if (k == NULL) {
-        return ERR_NOT_FOUND;
-    }
+    const struct keyring_key *k = NULL;
+    TRY(look_up(au, call, kid, &ring, &k));
     *ret_key = (struct auth_key){ 0 };
     if (k->state == AUTH_KEY_RETIRED || keyring_can_sign_without(&ring, kid)) {
         return ERR_OK;

@@ -88,6 +88,27 @@ static void print_help(void)
                  "Settings come from the environment, over ./.env, over the defaults.\n");
 }
 
+int command_run_verb(const struct command *self, const struct command *list, int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    const struct command *found = command_find(list, word);
+    if (found != NULL) {
+        return found->run(found, argc - 1, argv + 1);
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        char prefix[32];
+        (void)snprintf(prefix, sizeof(prefix), "%s ", self->name);
+        command_print_list(list, prefix);
+        return EXIT_DONE;
+    }
+    if (argc < 2) {
+        complain("%s: a command is missing; see doorward %s --help", self->name, self->name);
+    } else {
+        complain("%s: %s is no command; see doorward %s --help", self->name, word, self->name);
+    }
+    return EXIT_USAGE;
+}
+
 /* A list that did not fit on the disk is no list. `serve` says nothing there that it depends on. */
 static int run_command(const struct command *found, int argc, char **argv)
 {

@@ -37,6 +37,8 @@ const struct command *command_find(const struct command *list, const char *name)
 /* "doorward PREFIX": its commands. */
 void command_print_list(const struct command *list, const char *prefix);
 void command_print_help(const struct command *self, const char *prefix);
+/* The one of `list`, the verbs of `self`, that argv[1] names; the exit code. */
+int command_run_verb(const struct command *self, const struct command *list, int argc, char **argv);
 /* One line on stderr. */
 PRINTF_LIKE(1, 2) void complain(const char *format, ...);
 /* After getopt_long() gave '?' or ':'; the exit code. */

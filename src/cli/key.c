@@ -260,19 +260,5 @@ static int verb_main(const struct command *self, int argc, char **argv)
 
 int key_main(const struct command *self, int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    const struct command *found = command_find(key_commands, word);
-    if (found != NULL) {
-        return found->run(found, argc - 1, argv + 1);
-    }
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        command_print_list(key_commands, "key ");
-        return EXIT_DONE;
-    }
-    if (argc < 2) {
-        complain("%s: a command is missing; see doorward key --help", self->name);
-    } else {
-        complain("key: %s is no command; see doorward key --help", word);
-    }
-    return EXIT_USAGE;
+    return command_run_verb(self, key_commands, argc, argv);
 }

@@ -199,19 +199,5 @@ static int verb_main(const struct command *self, int argc, char **argv)
 
 int user_main(const struct command *self, int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    const struct command *found = command_find(user_commands, word);
-    if (found != NULL) {
-        return found->run(found, argc - 1, argv + 1);
-    }
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        command_print_list(user_commands, "user ");
-        return EXIT_DONE;
-    }
-    if (argc < 2) {
-        complain("%s: a command is missing; see doorward user --help", self->name);
-    } else {
-        complain("user: %s is no command; see doorward user --help", word);
-    }
-    return EXIT_USAGE;
+    return command_run_verb(self, user_commands, argc, argv);
 }

@@ -3,9 +3,10 @@
  *   token_ring_set -> build a snapshot -> publish by atomic pointer -> readers take it, never lock
  *
  * A replaced snapshot cannot be freed, since a reader may be in the middle of it, and counting
- * readers would make every loop write one cache line. They are kept until token_close(): one is
- * some kilobytes, a key is opened once and shared by all that have it, and a new one is made only
- * when the keys really changed, a few times a month.
+ * readers would make every loop write one cache line. They are kept until token_close(): a key is
+ * opened once and shared by all that have it, and a new one is made only when the keys really
+ * changed. A rotation keeps some 20 kB: a few hundred kB a year with one a month, and at
+ * most, with one an hour, half a MB a day.
  *
  * Threads:   ring_current and what it gives from any; token_ring_set from one at a time. */
 #ifndef DOORWARD_TOKEN_RING_H

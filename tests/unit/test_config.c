@@ -285,6 +285,22 @@ TEST(a_weak_cost_wants_development)
     reading_done(&r);
 }
 
+TEST(keys_that_change_more_often_than_each_hour_want_development)
+{
+    struct reading r = read_env("KEY_ROTATION=3599", NULL, NULL);
+    check_refused(&r, "KEY_ROTATION", "DEVELOPMENT");
+    r = read_env("KEY_ROTATION=3600", "JWKS_MAX_AGE=3600", NULL);
+    check_refused(&r, "KEY_ROTATION", "JWKS_MAX_AGE");
+    static const char *const good[][2] = { { "KEY_ROTATION=3599", "DEVELOPMENT=1" },
+                                           { "KEY_ROTATION=3600", "JWKS_MAX_AGE=3599" },
+                                           { "KEY_ROTATION=0", "JWKS_MAX_AGE=3600" } };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        r = read_env(good[i][0], good[i][1], NULL);
+        check_accepted(&r);
+        reading_done(&r);
+    }
+}
+
 TEST(a_certificate_and_its_key_come_together)
 {
     struct reading r = read_env("TLS_CERT=/a", NULL, NULL);
@@ -634,6 +650,7 @@ int main(void)
               cmocka_unit_test(a_refused_secret_is_not_shown),
               cmocka_unit_test(a_secret_means_hs256_and_no_other_algorithm),
               cmocka_unit_test(a_weak_cost_wants_development),
+              cmocka_unit_test(keys_that_change_more_often_than_each_hour_want_development),
               cmocka_unit_test(a_certificate_and_its_key_come_together),
               cmocka_unit_test(the_public_url_is_the_issuer_and_has_no_slash_at_its_end),
               cmocka_unit_test(limits_that_contradict_each_other_are_refused),
