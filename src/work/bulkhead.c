@@ -10,6 +10,7 @@
 #define SECOND_US     INT64_C(1000000)
 #define MAX_RETRY_S   60
 #define MAX_WAIT_US   (3600 * SECOND_US) /* longer ones are not told apart */
+#define MARGIN        8                  /* a part of the time left in this many */
 #define NEWEST_WEIGHT 0.125              /* of the latest item in the measured rate */
 #define NAME_BYTES    16                 /* of a thread, NUL included; the kernel's limit */
 
@@ -63,6 +64,13 @@ struct verdict {
     struct work_item *displaced; /* if it came in for another, else NULL */
 };
 
+/* The longest wait that may be expected of who has so long: less than all of it, since in a flood
+ * everybody who is taken comes close, and half of them would wait for a refusal. */
+static int64_t patience_us(int64_t left_us)
+{
+    return left_us - left_us / MARGIN;
+}
+
 /* Under the lock. */
 static struct verdict admit(struct work_bulkhead *b, const struct work_item *item, int64_t now)
 {
@@ -71,7 +79,7 @@ static struct verdict admit(struct work_bulkhead *b, const struct work_item *ite
         return v;
     }
     v.wait_us = expected_wait_us(b, item);
-    if (v.wait_us > item->deadline_us - now) {
+    if (v.wait_us > patience_us(item->deadline_us - now)) {
         v.cause = METRICS_REFUSED_DEADLINE;
         return v;
     }

@@ -81,9 +81,9 @@ MUST_CHECK enum err work_bulkhead_new(const struct work_options *options,
  * must still be open; their loops still have to run to receive what was finished. */
 void work_bulkhead_free(struct work_bulkhead *b);
 
-/* ERR_BUSY: the expected wait is over the deadline, or the queue is full and nobody has more in it
- * than this client; then *ret_retry_after_s (1 to 60) says when, from the measured rate, there will
- * be room. */
+/* ERR_BUSY: the expected wait is over, or within an eighth of, what is left until the deadline, or
+ * the queue is full and nobody has more in it than this client; then *ret_retry_after_s (1 to 60)
+ * says when, from the measured rate, there will be room. */
 MUST_CHECK enum err work_submit(struct work_bulkhead *b, struct work_item *item,
                                 int64_t *ret_retry_after_s);
 /* The client has gone: an item that waits is taken out at once and counts no more for anybody; one

@@ -215,6 +215,24 @@ TEST(an_idle_worker_does_not_take_what_would_be_late_behind_the_others_work)
     world_close(&w);
 }
 
+TEST(who_would_come_close_to_the_deadline_is_refused_at_once)
+{
+    struct world w;
+    struct job first;
+    struct work_options options = one_worker;
+    options.estimate_us = estimate;
+    world_open(&w, options);
+    occupy(&w, &first);
+    atomic_store(&w.estimate_us, FAR_US / 16 * 15);
+    struct job second = job_for(&w, run_at_once);
+    (void)submit_refused(&w, &second);
+    atomic_store(&w.estimate_us, FAR_US / 16 * 13);
+    submit(&w, &second);
+    open_gate(&w, 1);
+    world_await(&w, 2);
+    world_close(&w);
+}
+
 static void run_for_two_milliseconds(struct work_item *item)
 {
     int64_t end = clock_monotonic_us() + 2000;
@@ -343,6 +361,7 @@ int main(void)
         cmocka_unit_test(who_would_wait_past_the_deadline_is_refused_with_the_expected_wait),
         cmocka_unit_test(an_idle_worker_takes_an_item_though_nothing_may_wait),
         cmocka_unit_test(an_idle_worker_does_not_take_what_would_be_late_behind_the_others_work),
+        cmocka_unit_test(who_would_come_close_to_the_deadline_is_refused_at_once),
         cmocka_unit_test(without_an_estimate_the_wait_is_measured_from_the_time_of_items),
         cmocka_unit_test(
             an_item_whose_deadline_passed_before_its_turn_is_not_run_but_comes_back_late),
