@@ -12,22 +12,22 @@ static const struct {
     const char *only; /* NULL: leave it out */
     const char *instead;
 } owned[] = {
-    { MONGOC_URI_MAXPOOLSIZE, NULL, "set MONGO_POOL" },
-    { MONGOC_URI_WAITQUEUETIMEOUTMS, NULL, "set MONGO_POOL_WAIT_MS" },
-    { MONGOC_URI_SERVERSELECTIONTIMEOUTMS, NULL, "set MONGO_SELECTION_TIMEOUT_MS" },
-    { MONGOC_URI_SOCKETTIMEOUTMS, NULL, "set MONGO_SOCKET_TIMEOUT_MS" },
-    { MONGOC_URI_CONNECTTIMEOUTMS, NULL, "set MONGO_SOCKET_TIMEOUT_MS" },
-    { MONGOC_URI_WTIMEOUTMS, NULL, "MONGO_SOCKET_TIMEOUT_MS bounds it" },
-    { MONGOC_URI_W, "majority", "every write waits for a majority" },
-    { MONGOC_URI_JOURNAL, "true", "every write waits for the journal" },
-    { MONGOC_URI_READCONCERNLEVEL, "majority", "every read is of what a majority has" },
-    { MONGOC_URI_READPREFERENCE, "primary", "every read is of the primary" },
-    { MONGOC_URI_READPREFERENCETAGS, NULL, "every read is of the primary" },
-    { MONGOC_URI_MAXSTALENESSSECONDS, NULL, "every read is of the primary" },
-    { MONGOC_URI_RETRYWRITES, "true", "a write is repeated until its fate is known" },
-    { MONGOC_URI_RETRYREADS, "true", "a read is repeated where that helps" },
-    { MONGOC_URI_SAFE, "true", "every write waits for a majority" },
-    { MONGOC_URI_SLAVEOK, "false", "every read is of the primary" },
+    { "maxPoolSize", NULL, "set MONGO_POOL" },
+    { "waitQueueTimeoutMS", NULL, "set MONGO_POOL_WAIT_MS" },
+    { "serverSelectionTimeoutMS", NULL, "set MONGO_SELECTION_TIMEOUT_MS" },
+    { "socketTimeoutMS", NULL, "set MONGO_SOCKET_TIMEOUT_MS" },
+    { "connectTimeoutMS", NULL, "set MONGO_SOCKET_TIMEOUT_MS" },
+    { "wTimeoutMS", NULL, "MONGO_SOCKET_TIMEOUT_MS bounds it" },
+    { "w", "majority", "every write waits for a majority" },
+    { "journal", "true", "every write waits for the journal" },
+    { "readConcernLevel", "majority", "every read is of what a majority has" },
+    { "readPreference", "primary", "every read is of the primary" },
+    { "readPreferenceTags", NULL, "every read is of the primary" },
+    { "maxStalenessSeconds", NULL, "every read is of the primary" },
+    { "retryWrites", "true", "a write is repeated until its fate is known" },
+    { "retryReads", "true", "a read is repeated where that helps" },
+    { "safe", "true", "every write waits for a majority" },
+    { "slaveOk", "false", "every read is of the primary" },
 };
 
 /* Cuts the next NAME=VALUE off *rest. */

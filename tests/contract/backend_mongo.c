@@ -325,11 +325,11 @@ TEST(a_uri_that_says_otherwise_is_refused_by_name)
     static const struct {
         const char *options, *part;
     } cases[] = {
-        { "readPreference=secondary", "readpreference other than primary" },
+        { "readPreference=secondary", "readPreference other than primary" },
         { "w=1", "w other than majority" },
         { "W=majority&journal=false", "journal other than true" },
-        { "readConcernLevel=local", "readconcernlevel other than majority" },
-        { "retryWrites=false", "retrywrites other than true" },
+        { "readConcernLevel=local", "readConcernLevel other than majority" },
+        { "retryWrites=false", "retryWrites other than true" },
         { "maxPoolSize=5", "set MONGO_POOL" },
         { "socketTimeoutMS=5", "set MONGO_SOCKET_TIMEOUT_MS" },
         { "serverselectiontimeoutms=5", "set MONGO_SELECTION_TIMEOUT_MS" },
