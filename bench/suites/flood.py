@@ -58,13 +58,14 @@ class Bench:
         return result
 
     def login_s(self):
-        """How long one login takes."""
+        """How long it takes until one login is served, refusals included."""
         with self.service.client() as client:
             client.get("/healthz")
-            began = time.perf_counter()
-            answer = client.post("/login", content=self.bodies.read_text().splitlines()[0],
-                                 headers={"Content-Type": "application/json"})
-            assert answer.status_code == 200, answer.text
+            status, began = None, time.perf_counter()
+            while status != 200:
+                status = client.post("/login", content=self.bodies.read_text().splitlines()[0],
+                                     headers={"Content-Type": "application/json"}).status_code
+                assert status in (200, 503), status
             return time.perf_counter() - began
 
     # ---- what is measured
