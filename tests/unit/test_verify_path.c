@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
+#include <sys/mman.h>
 
 /* ---- counting ---- */
 
@@ -29,8 +30,10 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__real_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*start)(void *), void *argument);
+void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t number, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -60,6 +63,12 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
     count();
     return __real_aligned_alloc(alignment, size);
+}
+
+void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset)
+{
+    count();
+    return __real_mmap64(at, size, protection, flags, file, offset);
 }
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
