@@ -53,6 +53,13 @@ def mongo_server():
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _frees_names(request):
+    if request.node.get_closest_marker("frees_names") and request.config.getoption("backend") == "mongo" \
+            and not request.getfixturevalue("mongo_server").frees_names:
+        pytest.skip("this server keeps names that were given up")
+
+
 @pytest.fixture(scope="session")
 def new_store(request, tmp_path_factory):
     """Settings of a store with nothing in it, which several services may share."""

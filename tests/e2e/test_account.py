@@ -58,6 +58,7 @@ def test_unacceptable_input_is_422(client, newcomer, members, field):
     assert answer.status_code == 422 and field in {e["field"] for e in answer.json()["errors"]}
 
 
+@pytest.mark.frees_names
 def test_a_deleted_account_is_gone_with_its_sessions_and_its_name_is_free(service, client, newcomer):
     name, tokens = newcomer
     assert client.request("DELETE", "/profile", headers=bearer(tokens), json={"password": "wrong guess"}).status_code == 403

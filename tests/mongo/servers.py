@@ -8,6 +8,7 @@ Taken is what MONGO_SERVER names (given, mongod, secantus, secantus-python, ferr
 order: a server given by MONGODB_URI; mongod in PATH; SecantusDB, which tests/mongo/setup brings.
 """
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ import time
 import urllib.parse
 
 import pymongo
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILT = HERE.parents[1] / "build-mongo"
@@ -68,6 +69,21 @@ class Server:
 
     def client(self, **options):
         return pymongo.MongoClient(self.host, directConnection=True, serverSelectionTimeoutMS=5000, **options)
+
+    @functools.cached_property
+    def frees_names(self):
+        """Is a value free again that a record has given up? SecantusDB in Rust keeps it in a partial unique index."""
+        with self.client() as client:
+            things = client[f"probe_{os.getpid()}_{self.port}"].things
+            things.create_index("name", unique=True, partialFilterExpression={"name": {"$exists": True}})
+            things.insert_one({"_id": 1, "name": "a"})
+            things.update_one({"_id": 1}, {"$unset": {"name": True}})
+            try:
+                return things.insert_one({"_id": 2, "name": "a"}).acknowledged
+            except DuplicateKeyError:
+                return False
+            finally:
+                client.drop_database(things.database.name)
 
     def launch(self):
         with open(self.directory / "log", "ab") as log:
