@@ -6,7 +6,6 @@
 #include "engine_parts.h"
 
 #include <sched.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define NICE 10
@@ -20,7 +19,7 @@
 void hasher_lower_priority(void)
 {
     const struct sched_param batch = { .sched_priority = 0 };
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    (void)nice(NICE); /* by so much, as the process may be nice itself; on Linux of a thread */
     (void)sched_setscheduler(0, SCHED_BATCH, &batch);
 }
 
@@ -248,8 +247,9 @@ static void make_call(struct hasher *h, struct waiter *w)
     if (result == ERR_OK && job->check && !job->match && !job->live_form) {
         missing = pace_missing_after_call(h, took_us);
     }
-    pace_note_call(h, job, took_us);
-    note_job(w);
+    if (result == ERR_OK) { /* one that failed may have done nothing */
+        pace_note_call(h, job, took_us);
+    }
     h->owed_us = took_us;
     h->stepped_us = 0;
     if (missing > 0) {
@@ -258,6 +258,8 @@ static void make_call(struct hasher *h, struct waiter *w)
         w->until = missing;
         w->most = missing;
         place(h, w);
+    } else {
+        note_job(w);
     }
     atomic_store(&h->call_steps, 0);
     publish(h);
