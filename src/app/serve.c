@@ -152,6 +152,12 @@ static void add_listener(struct serve *s, const char *address, int64_t port,
     };
 }
 
+/* One hash may take minutes, and nobody waits for it any more. */
+static void end_hashing(void *engine)
+{
+    password_engine_stop(engine);
+}
+
 static struct net_options net_options_of(const struct serve *s)
 {
     const struct config *c = s->config;
@@ -171,6 +177,8 @@ static struct net_options net_options_of(const struct serve *s)
         .body_timeout_ms = c->body_timeout * 1000,
         .idle_timeout_ms = c->idle_timeout * 1000,
         .write_timeout_ms = c->write_timeout * 1000,
+        .on_time_up = end_hashing,
+        .context = s->app->engine,
     };
 }
 
@@ -297,6 +305,7 @@ static void serve_close(struct serve *s)
 {
     if (s->net != NULL) {
         net_stop(s->net, s->config->drain_timeout * 1000, close_mailbox, s);
+        password_engine_stop(s->app->engine); /* for who is tuning it */
     }
     tuning_finish(s->tuning);
     upkeep_free(s->upkeep);

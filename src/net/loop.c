@@ -173,6 +173,9 @@ static void on_tick(uv_timer_t *timer)
     }
     if (l->stopping && uv_now(&l->uv) >= l->stop_at_ms) {
         cut_all(l);
+        if (l->net->options.on_time_up != NULL) {
+            l->net->options.on_time_up(l->net->options.context);
+        }
     }
     bool paused = resume_accepting(l);
     if (l->conns == 0 && !paused) {

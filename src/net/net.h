@@ -35,6 +35,10 @@ struct net_options {
     size_t request_arena_bytes;
     int64_t handshake_timeout_ms, header_timeout_ms, body_timeout_ms, idle_timeout_ms,
         write_timeout_ms;
+    /* net_stop()'s time is up and the rest is cut: end what holds exchanges up. On the loops'
+     * threads, again and again until nothing does; NULL: nothing can be done. */
+    void (*on_time_up)(void *context);
+    void *context;
 };
 
 struct net;

@@ -146,7 +146,7 @@ enum err engine_new(const struct engine_options *options, struct engine **ret_en
     return ERR_OK;
 }
 
-static void stop_and_wait(struct engine *e)
+void engine_stop(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
     atomic_store(&e->stopping, true);
@@ -154,6 +154,12 @@ static void stop_and_wait(struct engine *e)
     refuse_all(&e->for_calls);
     while (wake_one(e)) {
     }
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void wait_for_callers(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
     while (e->callers > 0) {
         pthread_cond_wait(&e->gone_cond, &e->lock);
     }
@@ -165,7 +171,8 @@ void engine_free(struct engine *e)
     if (e == NULL) {
         return;
     }
-    stop_and_wait(e);
+    engine_stop(e);
+    wait_for_callers(e);
     for (unsigned i = 0; i < e->thread_count; i++) {
         struct hasher *h = &e->hashers[i];
         pthread_join(h->thread, NULL);

@@ -56,8 +56,10 @@ struct engine_job {
 };
 
 MUST_CHECK enum err engine_new(const struct engine_options *options, struct engine **ret_engine);
-/* Jobs under way are finished, unless they would take seconds; those and waiting ones get ERR_BUSY.
- * NULL is fine. */
+/* Jobs under way are finished, unless they would take seconds; those, waiting ones and all that
+ * come later get ERR_BUSY. Any thread, as often as it likes; waits for nothing. */
+void engine_stop(struct engine *e);
+/* engine_stop(), and wait. NULL is fine. */
 void engine_free(struct engine *e);
 
 /* Blocks until the job is done. */

@@ -163,6 +163,11 @@ enum err password_engine_new(const struct password_options *options,
     return ERR_OK;
 }
 
+void password_engine_stop(struct password_engine *e)
+{
+    engine_stop(e->engine);
+}
+
 void password_engine_free(struct password_engine *e)
 {
     if (e != NULL) {

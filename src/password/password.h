@@ -46,8 +46,10 @@ struct password_options {
  * lanes, or new hashes would be over the bounds of stored ones (formats.h). */
 MUST_CHECK enum err password_engine_new(const struct password_options *options,
                                         struct password_engine **ret_engine);
-/* Jobs under way are finished, or given up (ERR_BUSY) when they would take seconds. NULL is fine.
- */
+/* Jobs under way are finished, or given up (ERR_BUSY) when they would take seconds; all others get
+ * ERR_BUSY from now on. Any thread, as often as it likes; waits for nothing. */
+void password_engine_stop(struct password_engine *e);
+/* password_engine_stop(), and wait. NULL is fine. */
 void password_engine_free(struct password_engine *e);
 AUTO_DEFINE(password_engine, struct password_engine, password_engine_free);
 

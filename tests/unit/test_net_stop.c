@@ -153,12 +153,20 @@ TEST(stopping_waits_for_what_is_under_way)
     world_free(&w);
 }
 
-TEST(stopping_cuts_what_is_not_over_in_time)
+static void count_call(void *context)
+{
+    atomic_fetch_add((_Atomic unsigned *)context, 1);
+}
+
+TEST(stopping_cuts_what_is_not_over_in_time_and_says_so)
 {
     struct world w;
     struct client busy, half;
+    _Atomic unsigned times_up = 0;
     world_init(&w, true);
     w.finish_on_hangup = true;
+    w.options.on_time_up = count_call;
+    w.options.context = &times_up;
     world_start(&w);
     client_open(&busy, &w);
     client_get(&busy, "/later");
@@ -166,6 +174,7 @@ TEST(stopping_cuts_what_is_not_over_in_time)
     client_send(&half, SPAN("GET /"));
     uv_sem_wait(&w.has_kept);
     world_stop(&w, 50);
+    CHECK(times_up >= 1);
     uv_sem_wait(&w.has_hung_up);
     client_close(&busy);
     client_close(&half);
@@ -198,6 +207,6 @@ int main(void)
               cmocka_unit_test(what_was_added_to_loops_that_never_started_can_be_closed_too),
               cmocka_unit_test(draining_closes_the_idle_and_tells_the_others),
               cmocka_unit_test(stopping_waits_for_what_is_under_way),
-              cmocka_unit_test(stopping_cuts_what_is_not_over_in_time),
+              cmocka_unit_test(stopping_cuts_what_is_not_over_in_time_and_says_so),
               cmocka_unit_test(stopping_serves_who_waits_in_the_backlog));
 }

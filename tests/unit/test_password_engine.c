@@ -340,6 +340,22 @@ TEST(a_call_that_fails_says_so_and_gives_its_memory_back)
     engine_free(e);
 }
 
+TEST(a_call_that_fails_says_nothing_about_how_long_one_takes)
+{
+    struct engine_options options = plain;
+    options.live_is_call = true;
+    struct engine *e = open_engine(options);
+    enum err why = ERR_NOMEM;
+    struct engine_job job = { .call = say, .context = &why, .steps = 64, .live_form = true };
+    CHECK_ERR(engine_run(e, &job), ERR_NOMEM);
+    CHECK_INT(atomic_load(&e->live_call_us), 0);
+    CHECK_INT(atomic_load(&e->call_scale), 0);
+    why = ERR_OK;
+    CHECK_ERR(engine_run(e, &job), ERR_OK);
+    CHECK(atomic_load(&e->live_call_us) > 0);
+    engine_free(e);
+}
+
 static enum err burn(void *context, bool *ret_match)
 {
     int64_t until_us = clock_monotonic_us() + *(const int64_t *)context;
@@ -400,6 +416,7 @@ TEST(a_failed_check_takes_exactly_the_live_steps)
 
 TEST(a_failed_call_is_topped_up_by_the_time_it_took)
 {
+    uint64_t hashes = metric("doorward_password_hashes_total");
     struct engine_options options = plain;
     options.live_steps = 4096;
     struct engine *e = open_engine(options);
@@ -408,6 +425,7 @@ TEST(a_failed_call_is_topped_up_by_the_time_it_took)
     struct engine_job call = { .call = burn, .context = &nothing_us, .steps = 1, .check = true };
     uint64_t quick = steps_of(e, call);
     CHECK(quick > 0 && quick <= 4096);
+    CHECK_INT(metric("doorward_password_hashes_total") - hashes, 1);
     struct hasher *h = &e->hashers[0];
     CHECK_INT(pace_missing_after_call(h, 0), 4096);
     CHECK_INT(pace_missing_after_call(h, long_us), 0);
@@ -607,6 +625,28 @@ TEST(what_would_take_hours_does_not_hold_up_the_end)
     }
 }
 
+TEST(an_engine_that_was_stopped_refuses_whatever_comes)
+{
+    struct engine *e = open_engine(plain);
+    struct caller dear = { 0 };
+    struct engine_job cheap = bcrypt_of(16);
+    struct engine_job call = { .call = join_crowd, .context = &(struct crowd){ 0 }, .steps = 1 };
+    struct engine_tuning tuning;
+    uint64_t before = steps_done();
+    start(&dear, e, bcrypt_of(UINT64_C(1) << 31));
+    while (steps_done() == before) {
+        sched_yield();
+    }
+    engine_stop(e);
+    engine_stop(e);
+    join(&dear, 1);
+    CHECK_ERR(dear.result, ERR_BUSY);
+    CHECK_ERR(engine_run(e, &cheap), ERR_BUSY);
+    CHECK_ERR(engine_run(e, &call), ERR_BUSY);
+    CHECK_ERR(engine_tune(e, NULL, 0, &tuning), ERR_BUSY);
+    engine_free(e);
+}
+
 TEST(freeing_no_engine_is_fine)
 {
     engine_free(NULL);
@@ -675,6 +715,7 @@ int main(void)
         cmocka_unit_test(two_jobs_go_to_two_threads),
         cmocka_unit_test(calls_share_the_memory_budget_and_none_gets_more_than_all_of_it),
         cmocka_unit_test(a_call_that_fails_says_so_and_gives_its_memory_back),
+        cmocka_unit_test(a_call_that_fails_says_nothing_about_how_long_one_takes),
         cmocka_unit_test(calls_and_lanes_do_not_starve_each_other),
         cmocka_unit_test(a_failed_check_takes_exactly_the_live_steps),
         cmocka_unit_test(a_failed_call_is_topped_up_by_the_time_it_took),
@@ -687,6 +728,7 @@ int main(void)
         cmocka_unit_test(more_threads_and_a_measured_rate_shorten_the_expected_wait),
         cmocka_unit_test(an_engine_that_ends_finishes_what_is_under_way_and_answers_those_who_wait),
         cmocka_unit_test(what_would_take_hours_does_not_hold_up_the_end),
+        cmocka_unit_test(an_engine_that_was_stopped_refuses_whatever_comes),
         cmocka_unit_test(freeing_no_engine_is_fine),
         cmocka_unit_test(jobs_stay_right_while_kernel_and_lanes_change_under_them),
         cmocka_unit_test(tuning_keeps_to_what_is_pinned_and_lets_jobs_through));
