@@ -109,8 +109,7 @@ class World:
 
     def recover(self, history, what, over_at):
         """Waits until every service writes again; the time from when the fault was over is what counts."""
-        for service in self.services:
-            wait_until(lambda: self.can_write(service), f"the service's return after {what}")
+        in_parallel(3, lambda i: wait_until(lambda: self.can_write(self.services[i]), f"the return of {i} after {what}"))
         history.recoveries.append((what, time.monotonic() - over_at))
 
     # ---- faults

@@ -26,7 +26,7 @@ def refused(service, *words):
     assert service.stop(None) in (1, 2)
     assert len(service.lines) == 1, service.lines
     assert all(word in service.lines[0] for word in words), service.lines
-    for form in (SECRET, urllib.parse.quote_plus(SECRET), urllib.parse.quote(SECRET)):
+    for form in (SECRET, quoted(SECRET), urllib.parse.quote(SECRET)):
         assert form not in service.stderr
     return service.lines[0]
 
@@ -50,8 +50,12 @@ def guarded(mongo_server):
         yield server.start()
 
 
+def quoted(text):
+    return urllib.parse.quote(text, safe="")
+
+
 def uri_as(server, name, secret, **options):
-    credentials = f"{urllib.parse.quote_plus(name)}:{urllib.parse.quote_plus(secret)}"
+    credentials = f"{quoted(name)}:{quoted(secret)}"
     return f"mongodb://{credentials}@{server.host}/doorward?" + urllib.parse.urlencode(options)
 
 
@@ -62,15 +66,14 @@ def test_scram_sha_256_with_a_password_of_odd_letters(guarded, start_service):
         assert client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
     shown = service.cli("config").stdout
     assert "DB_URI" in shown and guarded.host in shown
-    for form in (SECRET, urllib.parse.quote_plus(SECRET), "p%3Aw"):
+    for form in (SECRET, quoted(SECRET), "p%3Aw"):
         assert form not in shown and form not in service.stderr
 
 
-@pytest.mark.parametrize("name, secret", [(NAME, "wrong"), ("nobody", SECRET)])
+@pytest.mark.parametrize("name, secret", [(NAME, "guessed"), ("nobody", SECRET)])
 def test_wrong_credentials_are_one_line(guarded, new_service, name, secret):
     service = new_service(DB_URI=uri_as(guarded, name, secret))
-    line = refused(service, "DB_URI", "mongodb")
-    assert "wrong" not in line.replace("wrong user", "").replace("wrong name", "") or secret != "wrong"
+    assert secret not in refused(service, "DB_URI", "credentials")
 
 
 def test_no_credentials_are_one_line(guarded, new_service):
