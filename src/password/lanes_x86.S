@@ -17,6 +17,10 @@
  *
  * Registers: lane k's halves are in r8 to r15, eax, ebx; the addresses that change are on the
  * stack. rdi, the base of all addresses, ends in the bits 11000 and so is shrx's count of 24 too. */
+#ifdef __CET__
+#include <cet.h> /* the mark that says so: endbr64 is there, and the shadow stack is left alone */
+#endif
+
 #define LANE_BYTES 4352 /* these two as in lanes.h: lanes_x86.c compares them */
 #define LANE_P     4096
 #define BIAS       24 /* of rdi; a lane is aligned to 64 */

@@ -244,7 +244,7 @@ int64_t engine_expected_wait_us(const struct engine *e, uint64_t queued_steps)
     struct servers s = servers_of(e, clock_monotonic_us());
     double queued = (double)queued_steps * (s.calls ? call_scale(e) : 1);
     queued += (double)atomic_load(s.calls ? &e->for_calls.steps : &e->for_lanes.steps);
-    uint64_t ahead = clip_steps(ceil(queued / (double)s.turn));
+    uint64_t ahead = (uint64_t)ceil(clip(queued, 0, FAR_FUTURE_STEPS) / (double)s.turn);
     unsigned abreast = s.calls ? e->thread_count : s.count;
     double steps = (double)steps_until_start(&s, ahead) * abreast;
     double wait_us = (steps + other_work(&s)) * 1e6 / (double)pace_capacity(e);

@@ -507,6 +507,17 @@ TEST(the_expected_wait_counts_the_steps_that_wait_and_is_nothing_when_idle)
     engine_free(e);
 }
 
+TEST(no_cost_and_no_queue_is_too_much_for_the_estimate)
+{
+    struct engine_options options = plain;
+    options.live_steps = UINT64_C(1) << 31;
+    struct engine *e = open_engine(options);
+    int64_t one_us = engine_expected_wait_us(e, UINT64_C(1) << 31);
+    CHECK(one_us > INT64_C(60) * 1000 * 1000);
+    CHECK(engine_expected_wait_us(e, UINT64_MAX) > one_us);
+    engine_free(e);
+}
+
 TEST(more_threads_and_a_measured_rate_shorten_the_expected_wait)
 {
     struct engine *one = open_engine(plain);
@@ -725,6 +736,7 @@ int main(void)
         cmocka_unit_test(
             who_finds_a_lane_free_waits_for_nobody_and_else_for_the_first_that_will_be),
         cmocka_unit_test(calls_wait_for_a_thread_and_for_memory),
+        cmocka_unit_test(no_cost_and_no_queue_is_too_much_for_the_estimate),
         cmocka_unit_test(more_threads_and_a_measured_rate_shorten_the_expected_wait),
         cmocka_unit_test(an_engine_that_ends_finishes_what_is_under_way_and_answers_those_who_wait),
         cmocka_unit_test(what_would_take_hours_does_not_hold_up_the_end),
