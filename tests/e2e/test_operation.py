@@ -1,9 +1,11 @@
 """Start, stop, reload, logs, the command line beside a running service."""
+import contextlib
 import os
 import pty
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -172,6 +174,21 @@ def test_a_signal_drains_and_ends_with_0(start_service, number):
         assert status == 200
         assert idle.recv(10) == b""
     assert service.stop(None) == 0
+
+
+def test_a_hash_that_takes_minutes_does_not_hold_up_the_end(start_service):
+    service = start_service(DRAIN_TIMEOUT=1, LOGIN_DEADLINE_MS=60000)
+    name = service.register()["username"]
+    dear = "$2b$20$5DCebwootqWMCp59ISrMJ.M0CRK70IwhofN02R.bYxRX.YZpmXg9O"
+    with contextlib.closing(sqlite3.connect(service.directory / "var" / "doorward.db", timeout=30)) as database, database:
+        database.execute("UPDATE users SET password_hash = ? WHERE username = ?", (dear, name))
+    body = f'{{"username":"{name}","password":"wrong"}}'.encode()
+    with service.raw() as busy:
+        busy.sendall(b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        service.process.send_signal(signal.SIGTERM)
+        assert busy.recv(10) == b""
+    assert service.stop(None) == 0
+    assert [event["status"] for event in service.events if event.get("route") == "/login"] == [503]
 
 
 def test_during_the_drain_delay_it_serves_but_is_not_ready_and_closes_after_each_answer(start_service):
