@@ -19,7 +19,9 @@
 void hasher_lower_priority(void)
 {
     const struct sched_param batch = { .sched_priority = 0 };
-    (void)nice(NICE); /* by so much, as the process may be nice itself; on Linux of a thread */
+    /* By so much, as the process may be nice itself; on Linux of a thread. */
+    int niceness = nice(NICE);
+    (void)niceness;
     (void)sched_setscheduler(0, SCHED_BATCH, &batch);
 }
 
