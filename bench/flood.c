@@ -185,6 +185,7 @@ static void send_rest(struct client *c)
 
 static void ask(struct client *c, double due)
 {
+    require(c != NULL, "no client is idle");
     c->busy = true;
     c->due = due;
     c->sent = 0;
@@ -357,9 +358,10 @@ static void print_kind(enum kind kind)
     qsort(s->us, s->count, sizeof(*s->us), compare);
     (void)printf(", \"%s\": {\"count\": %zu", kind_name[kind], s->count);
     if (s->count > 0) {
-        (void)printf(", \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f",
-                     s->us[s->count / 2] / 1e3, s->us[(s->count - 1) * 99 / 100] / 1e3,
-                     s->us[s->count - 1] / 1e3);
+        size_t middle = s->count / 2;
+        size_t slow = (s->count - 1) * 99 / 100;
+        (void)printf(", \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f", s->us[middle] / 1e3,
+                     s->us[slow] / 1e3, s->us[s->count - 1] / 1e3);
     }
     (void)printf("}");
 }

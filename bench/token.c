@@ -208,10 +208,11 @@ static void prepare_libjwt(struct world *w, const struct foreign *f, struct span
 static void give_key(struct world *w, const struct foreign *f)
 {
     struct token_key key;
-    char jwk[256] = "{\"kty\":\"oct\",\"k\":\"";
     if (f->alg == JWT_ALG_HS256) {
-        (void)span_base64url(SPAN(SECRET), jwk + strlen(jwk));
-        strcat(jwk, "\"}");
+        char k[128] = "";
+        char jwk[192];
+        (void)span_base64url(SPAN(SECRET), k);
+        (void)snprintf(jwk, sizeof(jwk), "{\"kty\":\"oct\",\"k\":\"%s\"}", k);
         prepare_libjwt(w, f, span_of(jwk));
         return;
     }

@@ -82,11 +82,12 @@ static enum err settle_limits(struct config *c, struct arena *a, struct span *re
                              "holds the request line as well",
                              (long long)c->max_header_bytes);
     }
-    if (c->register_share + c->change_share > 99) {
+    int64_t shares = c->register_share + c->change_share;
+    if (shares > 99) {
         return config_refuse(a, ret_why,
                              "REGISTER_SHARE: and PASSWORD_CHANGE_SHARE are %lld percent together, "
                              "which leaves logins nothing; give at most 99",
-                             (long long)(c->register_share + c->change_share));
+                             (long long)shares);
     }
     if (c->metrics_port != 0 && c->metrics_port == c->port) {
         return config_refuse(a, ret_why, "METRICS_PORT: is the same as PORT; give another");

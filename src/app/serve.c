@@ -104,6 +104,7 @@ static int64_t estimate_us(void *context, uint64_t queued_cost)
 static enum err open_work(struct serve *s)
 {
     const struct config *c = s->config;
+    INVARIANT(s->app != NULL);
     struct work_options store = {
         .name = "store",
         .threads = s->sizes.store_workers,

@@ -114,14 +114,13 @@ static void print_hashing(const struct sizes *s, const struct config *c, struct 
 static void print_store(const struct sizes *s, const struct config *c, struct buf *out)
 {
     if (s->store_connections > 0) {
-        buf_printf(
-            out,
-            "  database     %zu connections; waits: %lld ms for one, %lld ms for a primary, "
-            "2 x %lld ms for an answer = %lld ms a try; tried again for %lld ms\n",
-            s->store_connections, (long long)c->mongo_pool_wait_ms,
-            (long long)c->mongo_selection_ms, (long long)c->mongo_socket_ms,
-            (long long)(c->mongo_pool_wait_ms + c->mongo_selection_ms + 2 * c->mongo_socket_ms),
-            (long long)c->mongo_selection_ms);
+        int64_t try_ms = c->mongo_pool_wait_ms + c->mongo_selection_ms + 2 * c->mongo_socket_ms;
+        buf_printf(out,
+                   "  database     %zu connections; waits: %lld ms for one, %lld ms for a primary, "
+                   "2 x %lld ms for an answer = %lld ms a try; tried again for %lld ms\n",
+                   s->store_connections, (long long)c->mongo_pool_wait_ms,
+                   (long long)c->mongo_selection_ms, (long long)c->mongo_socket_ms,
+                   (long long)try_ms, (long long)c->mongo_selection_ms);
     }
 }
 

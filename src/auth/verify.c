@@ -9,7 +9,7 @@ enum outcome { GOOD, INVALID, EXPIRED, REVOKED, UNAVAILABLE };
 enum err caches_open(struct auth *au)
 {
     const struct auth_options *o = &au->options;
-    au->caches = calloc(o->loops, sizeof(*au->caches));
+    au->caches = calloc(o->loops, sizeof(struct token_cache *));
     if (au->caches == NULL) {
         return ERR_NOMEM;
     }

@@ -16,7 +16,7 @@ LANES_INLINE void schedule(struct lane *lanes, unsigned count)
     for (unsigned part = 0; part < 2; part++) {
         for (unsigned i = parts[part].begin; i < parts[part].end; i += 2) {
             lanes_encrypt(lanes, count, left, right);
-            LANES_EACH(k, count)
+            LANES_EACH(count)
             {
                 uint32_t *words = (uint32_t *)&lanes[k];
                 words[i] = left[k];

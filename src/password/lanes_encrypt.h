@@ -24,12 +24,12 @@
 #else
 #define LANES_UNROLL _Pragma("GCC unroll 8")
 #endif
-#define LANES_EACH(k, n) LANES_UNROLL for (unsigned k = 0; k < (n); k++)
+#define LANES_EACH(n) LANES_UNROLL for (unsigned k = 0; k < (n); k++)
 
 LANES_INLINE void lanes_round(const struct lane *lanes, unsigned count, unsigned i,
                               const uint32_t *from, uint32_t *to)
 {
-    LANES_EACH(k, count)
+    LANES_EACH(count)
     {
         const struct lane *l = &lanes[k];
         uint32_t x = from[k];
@@ -45,7 +45,7 @@ LANES_INLINE void lanes_round(const struct lane *lanes, unsigned count, unsigned
 LANES_INLINE void lanes_encrypt(const struct lane *lanes, unsigned count, uint32_t *left,
                                 uint32_t *right)
 {
-    LANES_EACH(k, count)
+    LANES_EACH(count)
     {
         left[k] ^= lanes[k].p[0];
     }
@@ -54,7 +54,7 @@ LANES_INLINE void lanes_encrypt(const struct lane *lanes, unsigned count, uint32
         lanes_round(lanes, count, i, left, right);
         lanes_round(lanes, count, i + 1, right, left);
     }
-    LANES_EACH(k, count)
+    LANES_EACH(count)
     {
         uint32_t last = right[k] ^ lanes[k].p[LANES_P_COUNT - 1];
         right[k] = left[k];
