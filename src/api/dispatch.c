@@ -242,7 +242,6 @@ static struct api_request *begin(const struct api_listener *listener, struct htt
     r->api = listener->api;
     r->x = x;
     r->call.arena = &x->arena;
-    r->call.gone = &r->item.abandoned;
     r->call.request_id = api_request_id(&x->request, &x->arena);
     r->call.ip =
         http_client_address(&x->request, x->peer, r->api->options.trusted_proxies, &x->arena);

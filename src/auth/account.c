@@ -30,10 +30,9 @@ enum err auth_check_registration(const struct auth *au, const struct auth_regist
 }
 
 /* The record in the call's arena. */
-static enum err make_user(struct auth *au, const struct auth_call *call,
-                          const struct auth_registration *in, struct store_user *ret_user)
+static enum err make_user(struct auth *au, struct arena *a, const struct auth_registration *in,
+                          struct store_user *ret_user)
 {
-    struct arena *a = call->arena;
     int64_t now = auth_now_ms(au);
     struct store_user user = { .created_at = now, .updated_at = now };
     TRY(uuid_new(now, &user.id));
@@ -44,7 +43,7 @@ static enum err make_user(struct auth *au, const struct auth_call *call,
         TRY(input_lower(a, in->email, &user.email));
     }
     TRY(arena_copy(a, in->roles, &user.roles));
-    TRY(password_hash(au->options.passwords, in->password, call->gone, a, &user.password_hash));
+    TRY(password_hash(au->options.passwords, in->password, a, &user.password_hash));
     *ret_user = user;
     return ERR_OK;
 }
@@ -56,7 +55,7 @@ enum err auth_register(struct auth *au, struct auth_call *call, const struct aut
 {
     struct store_user user = { 0 };
     TRY(auth_check_registration(au, in, errors));
-    TRY(make_user(au, call, in, &user));
+    TRY(make_user(au, call->arena, in, &user));
     enum err e = store_user_add(au->options.store, &user);
     if (e == ERR_CONFLICT_USERNAME || e == ERR_CONFLICT_EMAIL) {
         audit(call, LOG_INFO, "register_refused", "taken");
@@ -98,8 +97,7 @@ static enum err verify_current(struct auth *au, struct auth_call *call,
         return ERR_TOKEN_REVOKED; /* deleted since it was read */
     }
     TRY(e);
-    e = password_verify(au->options.passwords, password, user->password_hash, call->gone, &match,
-                        &rehash);
+    e = password_verify(au->options.passwords, password, user->password_hash, &match, &rehash);
     if (e == ERR_INTERNAL) {
         audit(call, LOG_ERROR, "password_failed", "stored_hash");
     }
@@ -173,7 +171,7 @@ enum err auth_password_change(struct auth *au, struct auth_call *call,
     TRY(input_result(errors));
     TRY(session_of_caller(au, call, caller, &user, &session));
     TRY(verify_current(au, call, &user, current_password));
-    TRY(password_hash(au->options.passwords, new_password, call->gone, call->arena, &new_hash));
+    TRY(password_hash(au->options.passwords, new_password, call->arena, &new_hash));
     TRY(store_new_hash(au, call, caller, &user, new_hash));
     audit(call, LOG_INFO, "password_change", NULL);
     return ERR_OK;

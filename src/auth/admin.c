@@ -67,8 +67,7 @@ enum err auth_user_set_password(struct auth *au, struct auth_call *call, struct 
     errors->count = 0;
     input_check_new_password(password, au->options.password_min_length, "password", errors);
     TRY(input_result(errors));
-    TRY(password_hash(au->options.passwords, password, call->gone, call->arena,
-                      &change.password_hash));
+    TRY(password_hash(au->options.passwords, password, call->arena, &change.password_hash));
     return change_user(au, call, user, &change, "user_password");
 }
 

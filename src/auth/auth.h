@@ -12,7 +12,6 @@
 #define DOORWARD_AUTH_H
 
 #include "base.h"
-#include <stdatomic.h>
 
 struct auth;
 struct store;
@@ -50,7 +49,6 @@ MUST_CHECK enum err auth_tend(struct auth *au);
 struct auth_call {
     struct arena *arena;
     struct span request_id, ip, agent;
-    const atomic_bool *gone;         /* the client has: no hashing is begun for it; or NULL */
     int64_t retry_after_s;           /* written with ERR_TOO_MANY_ATTEMPTS */
     struct uuid user_id, session_id; /* written when they become known, for the log */
 };

@@ -132,8 +132,7 @@ static enum err settle(struct auth *au, struct auth_call *call, const struct sto
 static enum err rehash_and_settle(struct auth *au, struct auth_call *call, const struct guess *g)
 {
     struct span new_hash = SPAN_NONE;
-    enum err e =
-        password_hash(au->options.passwords, g->password, call->gone, call->arena, &new_hash);
+    enum err e = password_hash(au->options.passwords, g->password, call->arena, &new_hash);
     e = e == ERR_OK ? settle(au, call, g->user, new_hash) : e;
     return e == ERR_OK || e == ERR_BAD_CREDENTIALS ? e : settle(au, call, g->user, SPAN_NONE);
 }
@@ -149,8 +148,7 @@ static enum err check_password(struct auth *au, struct auth_call *call, const st
     bool disabled = user != NULL && user->disabled;
     struct span hash =
         user == NULL || disabled ? password_decoy(au->options.passwords) : user->password_hash;
-    enum err e =
-        password_verify(au->options.passwords, g->password, hash, call->gone, &match, &rehash);
+    enum err e = password_verify(au->options.passwords, g->password, hash, &match, &rehash);
     if (e == ERR_INTERNAL) {
         audit(call, LOG_ERROR, "login_failed", "stored_hash");
     }

@@ -46,24 +46,6 @@ void waiter_finish(struct waiter *w, enum err result)
     pthread_cond_signal(&w->done_cond);
 }
 
-static bool is_gone(const struct waiter *w)
-{
-    const atomic_bool *gone = w->job->gone;
-    return w->stage == STAGE_NEW && gone != NULL && atomic_load(gone);
-}
-
-void waiters_drop_gone(struct waiter_queue *q)
-{
-    for (unsigned i = atomic_load(&q->length); i > 0; i--) {
-        struct waiter *w = waiters_pop(q);
-        if (is_gone(w)) {
-            waiter_finish(w, ERR_BUSY);
-        } else {
-            waiters_push(q, w);
-        }
-    }
-}
-
 static void refuse_all(struct waiter_queue *q)
 {
     struct waiter *w;

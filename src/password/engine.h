@@ -10,16 +10,14 @@
  * engine_expected_wait_us and engine_info from anywhere, never blocking.
  * Ownership: a job belongs to its caller, whose stack it lives on. What the engine learned of a
  * password is wiped.
- * Failure:   ERR_BUSY when the queue is full, the engine stops or the client has gone; ERR_INTERNAL
- * for a call that needs more memory than the whole budget; otherwise what the call says. Units: a
- * step is one round of bcrypt's cost loop. The steps of a call say about how many a core does in
- * the same time. */
+ * Failure:   ERR_BUSY when the queue is full or the engine stops; ERR_INTERNAL for a call that
+ * needs more memory than the whole budget; otherwise what the call says.
+ * Units:     a step is one round of bcrypt's cost loop. The steps of a call say about how many a
+ * core does in the same time. */
 #ifndef DOORWARD_PASSWORD_ENGINE_H
 #define DOORWARD_PASSWORD_ENGINE_H
 
 #include "lanes.h"
-
-#include <stdatomic.h>
 
 struct engine;
 
@@ -46,8 +44,6 @@ struct engine_job {
     uint64_t memory_bytes;
 
     uint64_t steps;
-    const atomic_bool
-        *gone; /* nobody waits for it any more: dropped if it has not begun; or NULL */
     /* A check: compare with `expected`, and when that fails do the work that is missing to one in
      * the live form. One job for both, since a second turn in the queue would tell under load. */
     bool check;

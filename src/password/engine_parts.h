@@ -122,8 +122,6 @@ struct engine {
 /* ---- engine.c: the queues; under the lock ---- */
 void waiters_push(struct waiter_queue *q, struct waiter *w);
 struct waiter *waiters_pop(struct waiter_queue *q);
-/* Whose client has gone before they began. */
-void waiters_drop_gone(struct waiter_queue *q);
 /* Wake a thread that sleeps; false when none does. */
 bool wake_one(struct engine *e);
 void waiter_finish(struct waiter *w, enum err result);

@@ -377,8 +377,6 @@ static bool look(struct hasher *h)
     if (atomic_load(&e->stopping)) {
         give_up(h);
     }
-    waiters_drop_gone(&e->for_lanes);
-    waiters_drop_gone(&e->for_calls);
     give_way(h);
     struct waiter *taken = take(h);
     h->passed_over = 0;

@@ -212,11 +212,10 @@ static enum err bcrypt_job(const struct format_hash *h, struct span password,
 }
 
 /* Give `h` its digest. */
-static enum err compute(struct password_engine *e, struct span password, const atomic_bool *gone,
-                        struct format_hash *h)
+static enum err compute(struct password_engine *e, struct span password, struct format_hash *h)
 {
     struct foreign f = { .hash = h, .password = password };
-    struct engine_job job = { .steps = format_steps(h), .gone = gone };
+    struct engine_job job = { .steps = format_steps(h) };
     if (!format_is_lanes(h)) {
         job.call = call_make;
         job.context = &f;
@@ -231,8 +230,8 @@ static enum err compute(struct password_engine *e, struct span password, const a
     return hashed;
 }
 
-enum err password_hash(struct password_engine *e, struct span password, const atomic_bool *gone,
-                       struct arena *a, struct span *ret_hash)
+enum err password_hash(struct password_engine *e, struct span password, struct arena *a,
+                       struct span *ret_hash)
 {
     uint8_t salt[FORMAT_SALT_BYTES];
     char text[FORMAT_TEXT_MAX];
@@ -242,45 +241,48 @@ enum err password_hash(struct password_engine *e, struct span password, const at
     }
     TRY(secret_random(salt, sizeof(salt)));
     format_make(password, &e->policy, salt, &h);
-    TRY(compute(e, password, gone, &h));
+    TRY(compute(e, password, &h));
     size_t length = format_text(&h, text);
     return arena_copy(a, (struct span){ text, length }, ret_hash);
 }
 
-/* A match is in job->match. */
 static enum err check(struct password_engine *e, struct span password, struct span text,
-                      struct format_hash *h, struct engine_job *job)
+                      struct format_hash *h, bool *ret_match)
 {
     struct foreign f = { .hash = h, .text = text, .password = password };
-    job->steps = format_steps(h);
-    job->check = true;
-    job->hopeless = !format_covers(h, password) || span_equal(text, password_decoy(e));
+    struct engine_job job = {
+        .steps = format_steps(h),
+        .check = true,
+        .hopeless = !format_covers(h, password) || span_equal(text, password_decoy(e)),
+    };
     if (format_is_lanes(h)) {
-        TRY(bcrypt_job(h, password, job));
+        TRY(bcrypt_job(h, password, &job));
     } else {
-        job->call = call_verify;
-        job->context = &f;
-        job->memory_bytes = format_memory_bytes(h);
-        job->live_form = format_is_current(h, password, &e->policy);
+        job.call = call_verify;
+        job.context = &f;
+        job.memory_bytes = format_memory_bytes(h);
+        job.live_form = format_is_current(h, password, &e->policy);
     }
-    return engine_run(e->engine, job);
+    enum err hashed = engine_run(e->engine, &job);
+    bool match = job.match;
+    secret_wipe(&job, sizeof(job));
+    TRY(hashed);
+    *ret_match = match;
+    return ERR_OK;
 }
 
 enum err password_verify(struct password_engine *e, struct span password, struct span hash,
-                         const atomic_bool *gone, bool *ret_match, bool *ret_rehash)
+                         bool *ret_match, bool *ret_rehash)
 {
     struct format_hash h = { 0 };
+    bool match = false;
     if (!can_hash(password)) {
         return ERR_INVALID_INPUT;
     }
     if (!format_parse(hash, &e->limits, &h)) {
         return ERR_INTERNAL;
     }
-    struct engine_job job = { .gone = gone };
-    enum err checked = check(e, password, hash, &h, &job);
-    bool match = job.match;
-    secret_wipe(&job, sizeof(job));
-    TRY(checked);
+    TRY(check(e, password, hash, &h, &match));
     *ret_match = match;
     *ret_rehash = match && !format_is_current(&h, password, &e->policy);
     return ERR_OK;

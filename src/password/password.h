@@ -12,7 +12,6 @@
 #define DOORWARD_PASSWORD_H
 
 #include "base.h"
-#include <stdatomic.h>
 
 #define PASSWORD_MAX_BYTES 1024
 
@@ -55,18 +54,16 @@ void password_engine_free(struct password_engine *e);
 AUTO_DEFINE(password_engine, struct password_engine, password_engine_free);
 
 /* A new hash of the live form: $2b$, or $bcrypt-sha256$v=2 for passwords over 72 bytes; or
- * $argon2id$. Here and below: ERR_BUSY without a step of work when *gone turns true, since nobody
- * waits for it any more, before a lane is free for it. NULL: somebody does. */
-MUST_CHECK enum err password_hash(struct password_engine *e, struct span password,
-                                  const atomic_bool *gone, struct arena *a, struct span *ret_hash);
+ * $argon2id$. */
+MUST_CHECK enum err password_hash(struct password_engine *e, struct span password, struct arena *a,
+                                  struct span *ret_hash);
 /* Compare with a stored hash of any form that formats.h lists, in constant time. A failed check of
  * a hash cheaper than the live form is topped up to it, so that time does not tell: by exactly the
  * missing steps from bcrypt to bcrypt, by the measured time where a library's call is one of the
  * two. A password over 72 bytes never matches a plain bcrypt hash, which would ignore its end.
  * *ret_rehash: the match is to be stored anew, since it is not of the live form. */
 MUST_CHECK enum err password_verify(struct password_engine *e, struct span password,
-                                    struct span hash, const atomic_bool *gone, bool *ret_match,
-                                    bool *ret_rehash);
+                                    struct span hash, bool *ret_match, bool *ret_rehash);
 /* The hash to verify against for an account that does not exist: live form, never a match. */
 struct span password_decoy(const struct password_engine *e);
 /* Could this text be a stored hash (for imports and the command line)? */

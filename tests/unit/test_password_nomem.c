@@ -33,7 +33,7 @@ TEST(hashing_without_memory_is_reported_and_the_engine_goes_on)
         struct span hash;
         arena_init(&a, 1024);
         fail_allocation(n);
-        enum err hashed = password_hash(e, SPAN("password"), NULL, &a, &hash);
+        enum err hashed = password_hash(e, SPAN("password"), &a, &hash);
         failed = allocation_failed();
         fail_allocation(0);
         /* An engine thread that finds no memory for its metrics counts elsewhere. */
