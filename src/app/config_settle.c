@@ -11,6 +11,9 @@
  * way back. More would only wait behind the lanes, where it is first come, first served; the queue
  * before the workers is the one that is fair to clients. */
 #define BESIDE_LANES 2
+/* What the measurement, which is still to come, finds best or as good on every CPU that was tried.
+ */
+#define LIKELY_LANES 5
 
 static bool is_given(struct config *c, const void *field)
 {
@@ -93,7 +96,7 @@ static enum err settle_limits(struct config *c, struct arena *a, struct span *re
         return config_refuse(a, ret_why, "METRICS_PORT: is the same as PORT; give another");
     }
     TRY(choose_number(c, &c->loops, c->machine.cpus));
-    int64_t lanes = c->password_lanes > 0 ? c->password_lanes : PASSWORD_LANES_MAX;
+    int64_t lanes = c->password_lanes > 0 ? c->password_lanes : LIKELY_LANES;
     return choose_number(c, &c->password_workers, c->machine.cpus * (lanes + BESIDE_LANES));
 }
 

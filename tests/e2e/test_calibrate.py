@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+RELEASE = os.environ.get("DOORWARD_RELEASE")  # it measures; sanitizers would be measured with it
+
 
 def rows(text):
     """The table: cost -> its figures."""
@@ -13,7 +15,7 @@ def rows(text):
 
 
 def test_it_prints_a_table_and_a_cost_and_touches_nothing(new_service):
-    service = new_service(PASSWORD_KERNEL="c", PASSWORD_LANES=3)
+    service = new_service(binary=RELEASE, PASSWORD_KERNEL="c", PASSWORD_LANES=3)
     service.directory.chmod(0o500)
     said = service.cli("calibrate").stdout
     service.directory.chmod(0o700)
@@ -29,12 +31,12 @@ def test_it_prints_a_table_and_a_cost_and_touches_nothing(new_service):
 
 
 def test_a_target_that_no_safe_cost_meets_is_told_with_the_least_safe_one(new_service):
-    said = new_service().cli("calibrate", "--target-ms", "1").stdout
+    said = new_service(binary=RELEASE).cli("calibrate", "--target-ms", "1").stdout
     assert "\nBCRYPT_COST=10\n" in said and "more than the 1 ms" in said
 
 
 def test_for_programs_it_is_json_and_the_cost_follows_from_its_figures(new_service):
-    said = json.loads(new_service().cli("calibrate", "--json", "--target-ms", "60000").stdout)
+    said = json.loads(new_service(binary=RELEASE).cli("calibrate", "--json", "--target-ms", "60000").stdout)
     last = said["costs"][-1]
     cost = said["recommended_cost"]
     assert 10 <= cost <= 31
@@ -50,7 +52,7 @@ def test_for_programs_it_is_json_and_the_cost_follows_from_its_figures(new_servi
     ["--target-ms", ""], ["--target-ms=99999999999999999999"], ["--fast"], ["12"],
 ])
 def test_what_it_does_not_understand_is_one_line_and_exit_code_2(new_service, arguments):
-    done = new_service().cli("calibrate", *arguments, code=2)
+    done = new_service(binary=RELEASE).cli("calibrate", *arguments, code=2)
     assert done.stdout == "" and done.stderr.count("\n") == 1
     assert "calibrate" in done.stderr
 
@@ -61,5 +63,5 @@ def test_a_bad_setting_is_told_as_everywhere(new_service):
 
 
 def test_its_help_says_what_there_is(new_service):
-    said = new_service().cli("calibrate", "--help").stdout
+    said = new_service(binary=RELEASE).cli("calibrate", "--help").stdout
     assert "--target-ms" in said and "BCRYPT_COST" in said and "--json" in said

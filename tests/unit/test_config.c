@@ -102,7 +102,7 @@ TEST(with_nothing_set_everything_has_its_default)
     CHECK_INT(c->session_max_age, 7776000);
     CHECK_INT(c->bcrypt_cost, 12);
     CHECK_INT(c->loops, 3);
-    CHECK_INT(c->password_workers, 30);
+    CHECK_INT(c->password_workers, 21);
     CHECK_INT(c->store_workers, 64);
     CHECK_INT(c->log_format, LOG_JSON);
     CHECK_INT(c->metrics_port, 0);
