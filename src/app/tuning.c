@@ -210,11 +210,10 @@ void tuning_start(const struct config *c, struct password_engine *engine,
         return;
     }
     *t = (struct tuning){ .config = c, .engine = engine };
-    if (pthread_create(&t->thread, NULL, tuning_main, t) != 0) {
+    if (thread_start(&t->thread, "tuning", 0, tuning_main, t) != ERR_OK) {
         free(t);
         return;
     }
-    (void)pthread_setname_np(t->thread, "tuning");
     *ret_tuning = t;
 }
 

@@ -107,22 +107,6 @@ static void *tend(void *argument)
     return NULL;
 }
 
-static bool start_thread(pthread_t *thread, void *(*run)(void *), struct upkeep *u,
-                         const char *name)
-{
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) {
-        return false;
-    }
-    bool started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
-                   pthread_create(thread, &attributes, run, u) == 0;
-    (void)pthread_attr_destroy(&attributes);
-    if (started) {
-        (void)pthread_setname_np(*thread, name);
-    }
-    return started;
-}
-
 static void init_waiting(struct upkeep *u)
 {
     pthread_condattr_t attributes;
@@ -142,8 +126,9 @@ enum err upkeep_new(struct auth *auth, struct tls_context *tls, struct upkeep **
     u->auth = auth;
     u->tls = tls;
     init_waiting(u);
-    u->has_follower = start_thread(&u->follower, follow, u, "follow");
-    u->has_tender = u->has_follower && start_thread(&u->tender, tend, u, "tend");
+    u->has_follower = thread_start(&u->follower, "follow", STACK_BYTES, follow, u) == ERR_OK;
+    u->has_tender =
+        u->has_follower && thread_start(&u->tender, "tend", STACK_BYTES, tend, u) == ERR_OK;
     if (!u->has_tender) {
         upkeep_free(u);
         return ERR_NOMEM;

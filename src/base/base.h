@@ -1,5 +1,5 @@
-/* base.h - what every layer stands on: errors, text, memory, secrets, hashes, time, ids, log,
- * metrics.
+/* base.h - what every layer stands on: errors, text, memory, secrets, hashes, time, ids,
+ * threads, log, metrics.
  *
  * The folder's one public header; the parts below are never included by name from outside. */
 #ifndef DOORWARD_BASE_H
@@ -14,6 +14,7 @@
 #include "secret.h"  /* IWYU pragma: export */
 #include "siphash.h" /* IWYU pragma: export */
 #include "span.h"    /* IWYU pragma: export */
+#include "thread.h"  /* IWYU pragma: export */
 #include "uuid.h"    /* IWYU pragma: export */
 
 #endif

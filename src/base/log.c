@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log_line.h"
 #include "metrics.h"
+#include "thread.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -179,28 +180,6 @@ static void *writer_main(void *unused)
     return NULL;
 }
 
-/* With all signals blocked: they are for other threads, and SIGPIPE is for none. */
-static enum err start_writer(void)
-{
-    sigset_t all;
-    sigset_t before;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    if (pthread_attr_init(&attributes) != 0) {
-        return ERR_NOMEM;
-    }
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&logger.writer, &attributes, writer_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (failed != 0) {
-        return ERR_NOMEM;
-    }
-    pthread_setname_np(logger.writer, "log");
-    return ERR_OK;
-}
-
 static void ring_free(void)
 {
     free(logger.ring);
@@ -221,7 +200,7 @@ enum err log_start(enum log_level least, enum log_format format, size_t ring_byt
     atomic_store(&logger.least, (int)least);
     atomic_store(&logger.format, (int)format);
     atomic_store(&logger.give_up_us, INT64_MAX);
-    enum err started = start_writer();
+    enum err started = thread_start(&logger.writer, "log", STACK_BYTES, writer_main, NULL);
     if (started != ERR_OK) {
         ring_free();
         return started;

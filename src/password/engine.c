@@ -1,7 +1,6 @@
 /* engine.c - the engine's life, its callers, and the queues between them and the threads. */
 #include "engine_parts.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,26 +68,6 @@ bool wake_one(struct engine *e)
 
 /* ---- life ---- */
 
-static bool start_thread(struct hasher *h)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes) != 0) {
-        return false;
-    }
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    /* Signals are for the threads that know what to do with them. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&h->thread, &attributes, hasher_main, h) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (started) {
-        (void)pthread_setname_np(h->thread, "hash");
-    }
-    return started;
-}
-
 static bool hasher_open(struct engine *e, unsigned index)
 {
     struct hasher *h = &e->hashers[index];
@@ -100,7 +79,7 @@ static bool hasher_open(struct engine *e, unsigned index)
         return false;
     }
     pthread_cond_init(&h->wake_cond, NULL);
-    if (!start_thread(h)) {
+    if (thread_start(&h->thread, "hash", STACK_BYTES, hasher_main, h) != ERR_OK) {
         pthread_cond_destroy(&h->wake_cond);
         free(h->lanes);
         return false;

@@ -95,17 +95,11 @@ static int64_t cpu_time_us(void)
 
 static unsigned start_runners(struct runner *runners, unsigned count)
 {
-    pthread_attr_t attributes;
     unsigned started = 0;
-    if (pthread_attr_init(&attributes) != 0) {
-        return 0;
-    }
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    while (started < count && pthread_create(&runners[started].thread, &attributes, runner_main,
-                                             &runners[started]) == 0) {
+    while (started < count && thread_start(&runners[started].thread, "measure", STACK_BYTES,
+                                           runner_main, &runners[started]) == ERR_OK) {
         started++;
     }
-    pthread_attr_destroy(&attributes);
     return started;
 }
 

@@ -10,7 +10,8 @@
 #include "sqlite.h"
 
 #include <errno.h>
-#include <signal.h>
+
+#define STACK_BYTES (256 * 1024)
 
 struct sqlite_job {
     sqlite_change_fn *change;
@@ -132,25 +133,6 @@ static void *writer_main(void *argument)
     return NULL;
 }
 
-static enum err start_thread(struct sqlite_writer *w)
-{
-    enum { STACK_BYTES = 256 * 1024 };
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) {
-        return ERR_NOMEM;
-    }
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    /* Signals are for the thread that handles them. */
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&w->thread, &attributes, writer_main, w);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return failed == 0 ? ERR_OK : ERR_NOMEM;
-}
-
 enum err sqlite_writer_start(struct sqlite_writer *w, struct sqlite_conn *c,
                              const struct store_options *options)
 {
@@ -163,7 +145,7 @@ enum err sqlite_writer_start(struct sqlite_writer *w, struct sqlite_conn *c,
     sqlite_log_watch(&w->log, &w->conn);
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->wake, NULL);
-    enum err e = start_thread(w);
+    enum err e = thread_start(&w->thread, "store-writer", STACK_BYTES, writer_main, w);
     if (e != ERR_OK) {
         (void)pthread_cond_destroy(&w->wake);
         (void)pthread_mutex_destroy(&w->lock);

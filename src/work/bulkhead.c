@@ -3,7 +3,6 @@
 #include "work.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -253,41 +252,16 @@ static void *worker_main(void *bulkhead)
     }
 }
 
-static enum err start_thread(struct work_bulkhead *b, const pthread_attr_t *attributes)
-{
-    pthread_t *thread = &b->threads[b->started];
-    if (pthread_create(thread, attributes, worker_main, b) != 0) {
-        return ERR_NOMEM;
-    }
-    char name[NAME_BYTES];
-    (void)snprintf(name, sizeof(name), "%.10s-%u", b->options.name, b->started % 1000);
-    pthread_setname_np(*thread, name);
-    b->started++;
-    return ERR_OK;
-}
-
-/* With all signals blocked: they are for the loops. */
 static enum err start_threads(struct work_bulkhead *b)
 {
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) {
-        return ERR_NOMEM;
+    const struct work_options *o = &b->options;
+    while (b->started < o->threads) {
+        char name[NAME_BYTES];
+        (void)snprintf(name, sizeof(name), "%.10s-%u", o->name, b->started % 1000);
+        TRY(thread_start(&b->threads[b->started], name, o->stack_bytes, worker_main, b));
+        b->started++;
     }
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    enum err e = ERR_OK;
-    if (b->options.stack_bytes != 0 &&
-        pthread_attr_setstacksize(&attributes, b->options.stack_bytes) != 0) {
-        e = ERR_CONFIG;
-    }
-    while (e == ERR_OK && b->started < b->options.threads) {
-        e = start_thread(b, &attributes);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return e;
+    return ERR_OK;
 }
 
 enum err work_bulkhead_new(const struct work_options *options, struct work_bulkhead **ret_bulkhead)
