@@ -4,7 +4,8 @@
  * levels, no NUL in a text. null counts as absent; no body at all counts as {}.
  *
  * Threads:   loop threads. jansson's memory is wiped when it is freed: token_open() sees to it,
- * which whoever serves has called before. Ownership: texts are copied into the request's arena.
+ * which whoever serves has called before.
+ * Ownership: texts are copied into the request's arena.
  * Failure:   ERR_INVALID_JSON; ERR_INVALID_INPUT with what is wrong in r->errors; ERR_NOMEM. Every
  * error is looked for, so that a client hears of all at once. */
 #ifndef DOORWARD_API_JSON_IN_H

@@ -1,7 +1,7 @@
 /* keyring.h - what each stored key does now, and the key that comes next. Private to auth.
  *
- *   PENDING -- active_at --> SIGNING -- active_at of a later one --> VERIFYING -- + expiry -->
- * ENDED any of them -- retired_at, by hand --> RETIRED: refused at once
+ *   PENDING --active_at--> SIGNING --active_at of a later one--> VERIFYING --+ expiry--> ENDED
+ *   any of them --retired_at, by hand--> RETIRED: refused at once
  *
  * Nothing of this is written: it follows from the times of all keys, so that a rotation is one
  * insert, and whoever is killed in the middle of one leaves the old ring or the new. Later is who

@@ -1,10 +1,11 @@
 /* http.h - bytes to requests, responses to bytes (RFC 9110, 9112). No sockets, no JSON.
  *
  * Threads:   a parser and its exchange belong to one loop; while a worker holds the exchange, the
- * loop touches nothing of it. Pure functions otherwise. Ownership: a request's spans point into its
- * exchange's arena; a response's spans point into that arena or to static storage, and must live
- * until finish(). Failure:   a request that is refused has its head as far as it was read. Units:
- * bytes. */
+ * loop touches nothing of it. Pure functions otherwise.
+ * Ownership: a request's spans point into its exchange's arena; a response's spans point into that
+ * arena or to static storage, and must live until finish().
+ * Failure:   a request that is refused has its head as far as it was read.
+ * Units:     bytes. */
 #ifndef DOORWARD_HTTP_H
 #define DOORWARD_HTTP_H
 

@@ -21,8 +21,8 @@
  * Every limit counts from entering the state, so bytes that trickle in extend none. In a state
  * other than IDLE, HEAD and BODY bytes that arrive are kept in `pending`, up to its ceiling.
  *
- * Threads:   all on the connection's loop. Ownership: a connection frees itself; conn_close() is
- * the only way out and may be called twice. */
+ * Threads:   all on the connection's loop.
+ * Ownership: a connection frees itself; conn_close(), its only way out, may be called twice. */
 #ifndef DOORWARD_NET_CONN_H
 #define DOORWARD_NET_CONN_H
 

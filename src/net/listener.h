@@ -1,6 +1,7 @@
 /* listener.h - listening sockets, one for each loop (SO_REUSEPORT), and what they accept.
  *
- * Threads:   opened on the main thread, then the loop's. Ownership: a listener owns its socket. */
+ * Threads:   opened on the main thread, then the loop's.
+ * Ownership: a listener owns its socket. */
 #ifndef DOORWARD_NET_LISTENER_H
 #define DOORWARD_NET_LISTENER_H
 

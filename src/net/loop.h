@@ -1,8 +1,9 @@
 /* loop.h - one loop thread: its libuv loop, its connections by state, its shared buffers.
  *
  * Threads:   a loop's fields belong to its thread from net_start() until that thread has ended,
- * but for what struct net marks atomic. Ownership: struct net owns its loops. Units: milliseconds
- * of uv_now(). */
+ * but for what struct net marks atomic.
+ * Ownership: struct net owns its loops.
+ * Units:     milliseconds of uv_now(). */
 #ifndef DOORWARD_NET_LOOP_H
 #define DOORWARD_NET_LOOP_H
 

@@ -3,9 +3,10 @@
  *   HANDSHAKE -> READING -> WORKING -> WRITING -> READING (keep-alive) ; all -> CLOSING
  *
  * Threads:   net_open to net_close on the main thread. Connections belong to their loop; a handler
- * is called on it. Ownership: options, the TLS context and the handlers are borrowed until
- * net_close(). Failure:   *ret_why (in `a`) is one line that says what to mend. Units: milliseconds
- * and bytes. */
+ * is called on it.
+ * Ownership: options, the TLS context and the handlers are borrowed until net_close().
+ * Failure:   *ret_why (in `a`) is one line that says what to mend.
+ * Units:     milliseconds and bytes. */
 #ifndef DOORWARD_NET_H
 #define DOORWARD_NET_H
 

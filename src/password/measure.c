@@ -1,8 +1,7 @@
 /* measure.c - how many hashes a second: the engine under load, and libxcrypt beside it.
  *
  *   password_measure: makes the runners | opens the gate | joins them, adds up
- *   a runner:             waits at the gate ---> takes a ticket, hashes, takes a ticket ... none
- * left
+ *   a runner:         waits at the gate --> takes a ticket, hashes, takes a ticket ... none left
  *
  * Tickets end with a whole batch, one for each lane, so that no lane is empty before the end. */
 #include "password.h"
