@@ -1,0 +1,111 @@
+/* main.c - doorward-bench: measures a running service from outside, and its hot paths in process.
+ */
+#include "bench.h"
+
+#include "version.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command bench_commands[] = {
+    { 0 },
+};
+
+void complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    flockfile(stderr);
+    (void)fputs("doorward-bench: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    funlockfile(stderr);
+    va_end(arguments);
+}
+
+int complain_about_option(char **argv)
+{
+    complain("%s: %s is not an option here, or lacks its value; see doorward-bench %s --help",
+             argv[0], argv[optind - 1], argv[0]);
+    return EXIT_REFUSED;
+}
+
+static void print_help(void)
+{
+    (void)printf(
+        "doorward-bench measures a Doorward: as its clients see it, and layer by layer.\n\n");
+    for (const struct command *c = bench_commands; c->name != NULL; c++) {
+        int width = printf("  doorward-bench %s %s", c->name, c->arguments);
+        (void)printf("%*s %s\n", width < 46 ? 46 - width : 0, "", c->summary);
+    }
+    (void)printf(
+        "  doorward-bench --version\n  doorward-bench COMMAND --help\n\n"
+        "Exit codes: 0 good; 1 a limit that was asked for (--slo) does not hold; 2 it cannot\n"
+        "be measured, for the reason said; 130 interrupted, with the results so far.\n");
+}
+
+static void print_command_help(const struct command *c)
+{
+    (void)printf("doorward-bench %s %s\n  %s\n\n%s  --help            this text\n", c->name,
+                 c->arguments, c->summary, c->help != NULL ? c->help : "");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *c = bench_commands; c->name != NULL; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A table that did not fit on the disk is no table. */
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    int code = EXIT_GOOD;
+    if (asks_for_help(argc, argv)) {
+        print_command_help(c);
+    } else {
+        code = c->run(argc, argv);
+    }
+    if (code != EXIT_REFUSED && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        complain("%s: what it has to say cannot be written to stdout", c->name);
+        return EXIT_REFUSED;
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    const struct command *found = find_command(word);
+    opterr = 0; /* we say it ourselves, in one line */
+    if (found != NULL) {
+        return run_command(found, argc - 1, argv + 1);
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help();
+        return EXIT_GOOD;
+    }
+    if (strcmp(word, "--version") == 0) {
+        (void)printf("doorward-bench %s\n", DOORWARD_VERSION);
+        return EXIT_GOOD;
+    }
+    if (argc < 2) {
+        complain("a command is missing; see doorward-bench --help");
+    } else {
+        complain("%s is no command; see doorward-bench --help", word);
+    }
+    return EXIT_REFUSED;
+}
