@@ -58,6 +58,7 @@ struct http_response {
     int status; /* 0: none yet */
     struct span content_type;
     struct span body;
+    bool is_static; /* the body outlives the exchange, so that it can be sent piece by piece */
     struct http_header headers[HTTP_MAX_RESPONSE_HEADERS];
     size_t header_count;
     bool close;       /* end the connection after this answer */
@@ -124,9 +125,11 @@ bool http_parser_has_head(const struct http_parser *p);
 /* The phrase of one of the statuses that we answer (RFC 9110, 15), else empty. */
 const char *http_reason(int status);
 /* The whole response with Date, Content-Length and Connection; no body for HEAD, 204 and 304.
- * `close` as decided by the connection. */
-void http_response_write(const struct http_response *response, const struct http_request *request,
-                         bool close, struct buf *out);
+ * `close` as decided by the connection. Of a static body at most HTTP_PIECE_BYTES are written; the
+ * rest, mostly empty, is given back for the caller to send. */
+#define HTTP_PIECE_BYTES 65536
+struct span http_response_write(const struct http_response *response,
+                                const struct http_request *request, bool close, struct buf *out);
 extern const struct span http_continue; /* HTTP/1.1 100 Continue */
 
 /* ---- who is asking, behind proxies ---- */

@@ -139,8 +139,8 @@ static void add_content_length(struct buf *out, const struct http_response *resp
     }
 }
 
-void http_response_write(const struct http_response *response, const struct http_request *request,
-                         bool close, struct buf *out)
+struct span http_response_write(const struct http_response *response,
+                                const struct http_request *request, bool close, struct buf *out)
 {
     INVARIANT(response->status >= 200 && response->status <= 599);
     INVARIANT(is_one_line(response->content_type));
@@ -155,7 +155,15 @@ void http_response_write(const struct http_response *response, const struct http
     add_content_length(out, response);
     add_connection(out, request, close);
     buf_add(out, SPAN("\r\n"));
-    if (!has_no_content(response->status) && request->method != HTTP_METHOD_HEAD) {
-        buf_add(out, response->body);
+    if (has_no_content(response->status) || request->method == HTTP_METHOD_HEAD) {
+        return SPAN_NONE;
     }
+    struct span body = response->body;
+    struct span rest = SPAN_NONE;
+    if (response->is_static && body.length > HTTP_PIECE_BYTES) {
+        rest = span_from(body, HTTP_PIECE_BYTES);
+        body.length = HTTP_PIECE_BYTES;
+    }
+    buf_add(out, body);
+    return rest;
 }

@@ -53,11 +53,12 @@ struct conn {
     const struct net_listener *listener;
     struct tls_stream *tls; /* NULL: plain */
     struct served *served;  /* from the first byte of a request until its answer is serialised */
-    struct buf pending;     /* arrived, not parsed; empty in IDLE, HEAD and BODY between turns */
-    uv_timer_t *hold;       /* in HELD */
-    uint64_t since_ms;      /* when the state was entered */
-    size_t write_left;      /* bytes that waited for the socket when progress was last seen */
-    size_t discarded;       /* in LINGER */
+    struct span rest;   /* of a static body, not yet written; nothing is parsed before its end */
+    struct buf pending; /* arrived, not parsed; empty in IDLE, HEAD and BODY between turns */
+    uv_timer_t *hold;   /* in HELD */
+    uint64_t since_ms;  /* when the state was entered */
+    size_t write_left;  /* bytes that waited for the socket when progress was last seen */
+    size_t discarded;   /* in LINGER */
     struct http_peer peer;
     enum conn_state state;
     unsigned write_rounds; /* write timeouts survived by progress */

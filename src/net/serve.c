@@ -21,7 +21,7 @@ static void write_answer(struct conn *c)
     struct served *s = c->served;
     struct http_exchange *x = &s->x;
     c->last = c->last || x->response.close || !x->request.keep_alive || is_draining(c);
-    http_response_write(&x->response, &x->request, c->last, &l->plain_out);
+    c->rest = http_response_write(&x->response, &x->request, c->last, &l->plain_out);
     l->answers++;
     c->served = NULL;
     c->has_served = true;
@@ -165,7 +165,7 @@ static size_t parse(struct conn *c, struct span input)
 static bool may_parse(const struct conn *c)
 {
     const struct loop *l = c->loop;
-    return conn_is_parsing(c) && !c->last && c->writes == 0 &&
+    return conn_is_parsing(c) && !c->last && c->writes == 0 && c->rest.length == 0 &&
            l->answers < l->net->options.max_pipelined && l->plain_out.length < OUT_FLUSH_BYTES;
 }
 
@@ -237,6 +237,15 @@ static enum conn_state parsing_state(const struct conn *c)
     return http_parser_has_head(c->served->parser) ? CONN_BODY : CONN_HEAD;
 }
 
+/* A piece a turn, and only when the client has taken the one before: a body of a megabyte holds
+ * neither the loop up nor memory for those who read slowly. */
+static void continue_answer(struct conn *c)
+{
+    size_t length = c->rest.length < HTTP_PIECE_BYTES ? c->rest.length : HTTP_PIECE_BYTES;
+    buf_add(&c->loop->plain_out, (struct span){ c->rest.data, length });
+    c->rest = span_from(c->rest, length);
+}
+
 void conn_resume(struct conn *c)
 {
     conn_turn_begin(c);
@@ -244,8 +253,11 @@ void conn_resume(struct conn *c)
         take_answer(c);
     } else {
         conn_enter(c, parsing_state(c));
+        continue_answer(c);
     }
-    c->write_rounds = 0;
+    if (c->rest.length == 0) {
+        c->write_rounds = 0;
+    }
     consume_pending(c);
     conn_turn_end(c);
 }

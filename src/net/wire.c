@@ -84,7 +84,7 @@ static void send_out(struct conn *c, const struct buf *out)
 /* True when the last answer has been serialised, so that nothing follows it. */
 static bool is_over(const struct conn *c)
 {
-    return c->last && c->served == NULL;
+    return c->last && c->served == NULL && c->rest.length == 0;
 }
 
 void conn_flush(struct conn *c)
@@ -134,7 +134,7 @@ void conn_settle(struct conn *c)
             conn_enter(c, CONN_WRITING);
         } else if (is_over(c)) {
             linger(c);
-        } else if (c->pending.length > 0) {
+        } else if (c->pending.length > 0 || c->rest.length > 0) {
             conn_enter(c, CONN_TURN);
             loop_turns_start(c->loop);
         }

@@ -266,14 +266,14 @@ static void read_big(struct client *c)
     }
 }
 
-static void big_answers(bool tls)
+static void big_answers(const char *path, bool tls)
 {
     struct world w;
     struct client c;
     world_open(&w, tls);
     client_open(&c, &w);
     for (int i = 0; i < 2; i++) {
-        client_get(&c, "/big");
+        client_get(&c, path);
         client_get(&c, "/small");
     }
     for (int i = 0; i < 2; i++) {
@@ -286,8 +286,34 @@ static void big_answers(bool tls)
 
 TEST(answers_larger_than_the_socket_takes_at_once_arrive_whole_and_in_order)
 {
-    big_answers(false);
-    big_answers(true);
+    big_answers("/big", false);
+    big_answers("/big", true);
+}
+
+TEST(a_static_answer_goes_out_in_pieces_and_arrives_whole_and_in_order)
+{
+    big_answers("/static", false);
+    big_answers("/static", true);
+}
+
+static void last_answer(bool tls)
+{
+    struct world w;
+    struct client c;
+    world_open(&w, tls);
+    client_open(&c, &w);
+    client_get(&c, "/static/close");
+    client_get(&c, "/never");
+    read_big(&c);
+    check_ended(&c);
+    client_close(&c);
+    world_close(&w);
+}
+
+TEST(a_connection_that_ends_behind_a_static_answer_sends_all_of_it_first)
+{
+    last_answer(false);
+    last_answer(true);
 }
 
 TEST(several_loops_serve_many_connections)
@@ -351,6 +377,8 @@ int main(void)
         cmocka_unit_test(who_is_refused_gets_to_see_why_whatever_he_goes_on_sending),
         cmocka_unit_test(who_waits_for_100_continue_gets_it),
         cmocka_unit_test(answers_larger_than_the_socket_takes_at_once_arrive_whole_and_in_order),
+        cmocka_unit_test(a_static_answer_goes_out_in_pieces_and_arrives_whole_and_in_order),
+        cmocka_unit_test(a_connection_that_ends_behind_a_static_answer_sends_all_of_it_first),
         cmocka_unit_test(several_loops_serve_many_connections),
         cmocka_unit_test(plain_text_on_a_tls_port_ends_that_connection_only));
 }

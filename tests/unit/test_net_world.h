@@ -1,8 +1,9 @@
 /* test_net_world.h - a server within the test, and a blocking client beside it.
  *
  * The handler answers by the path: /later keeps the exchange until world_release(), /big sends
- * BIG_BYTES, /delay holds its answer, /close asks for the end; anything else is echoed: the body,
- * or else the path. Waits are for sockets, semaphores and counters; meson ends who waits in vain.
+ * BIG_BYTES, /static the same from where it stays, /static/close asks for the end behind it, /delay
+ * holds its answer, /close asks for the end; anything else is echoed: the body, or else the path.
+ * Waits are for sockets, semaphores and counters; meson ends who waits in vain.
  */
 #ifndef DOORWARD_TEST_NET_WORLD_H
 #define DOORWARD_TEST_NET_WORLD_H
@@ -70,9 +71,10 @@ static void world_on_request(void *context, struct http_exchange *x)
     INVARIANT(x->started_us > 0 && x->peer != NULL && x->arena.max_bytes > 0);
     x->response.status = 200;
     x->response.body = x->request.body.length > 0 ? x->request.body : path;
-    x->response.close = span_equal(path, SPAN("/close"));
+    x->response.close = span_equal(path, SPAN("/close")) || span_equal(path, SPAN("/static/close"));
     x->response.delay_ms = span_equal(path, SPAN("/delay")) ? 200 : 0;
-    if (span_equal(path, SPAN("/big"))) {
+    x->response.is_static = span_starts(path, SPAN("/static"));
+    if (span_equal(path, SPAN("/big")) || x->response.is_static) {
         x->response.body = (struct span){ .data = w->big, .length = BIG_BYTES };
     }
     if (span_starts(path, SPAN("/later"))) {
