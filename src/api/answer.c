@@ -42,8 +42,9 @@ static void add_common_headers(struct api_request *r)
     }
     http_response_header(response, "X-Content-Type-Options", SPAN("nosniff"));
     if (response->body.length > 0) {
-        http_response_header(response, "Content-Security-Policy",
-                             SPAN("default-src 'none'; frame-ancestors 'none'"));
+        http_response_header(
+            response, "Content-Security-Policy",
+            r->policy.length > 0 ? r->policy : SPAN("default-src 'none'; frame-ancestors 'none'"));
     }
     if (r->api->options.hsts && r->x->peer->tls) {
         http_response_header(response, "Strict-Transport-Security", SPAN("max-age=31536000"));

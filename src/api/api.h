@@ -26,7 +26,8 @@ struct api_options {
     struct span verify_cookie; /* name, empty for none */
     enum api_cookies cookies;
     enum api_responses responses;
-    bool hsts; /* TLS with a certificate that is not self-made */
+    bool pages; /* /app and /docs, where they are built in */
+    bool hsts;  /* TLS with a certificate that is not self-made */
     const struct http_networks *trusted_proxies;
 };
 struct api;

@@ -19,7 +19,9 @@ extern const struct api_handler api_discovery;      /* discovery.c */
 extern const struct api_handler api_healthz;        /* health.c */
 extern const struct api_handler api_readyz;         /* health.c */
 extern const struct api_handler api_startupz;       /* health.c */
-extern const struct api_handler api_openapi;        /* openapi.c */
+extern const struct api_handler api_contract;       /* pages.c */
+extern const struct api_handler api_app;            /* pages.c */
+extern const struct api_handler api_docs;           /* pages.c */
 extern const struct api_handler api_metrics;        /* metrics.c */
 
 #endif

@@ -35,6 +35,7 @@ struct api_request {
     struct auth_caller caller; /* valid behind the check of a BEARER route */
     void *input;               /* the handler's own, made by parse */
     bool cacheable;            /* set by reply: no Cache-Control: no-store */
+    struct span policy;        /* Content-Security-Policy of a page; empty: it may load nothing */
     enum err result;           /* of run, then of the whole */
     struct api_error errors[API_MAX_ERRORS];
     size_t error_count;

@@ -30,7 +30,11 @@ const struct api_route api_service_routes[] = {
     { ROUTE(GET,    "/healthz"),                          PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_healthz        },
     { ROUTE(GET,    "/readyz"),                           PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_readyz         },
     { ROUTE(GET,    "/startupz"),                         PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_startupz       },
-    { ROUTE(GET,    "/openapi.yaml"),                     PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_openapi        },
+    { ROUTE(GET,    "/openapi.yaml"),                     PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_contract       },
+    { ROUTE(GET,    "/app"),                              PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_app            },
+    { ROUTE(GET,    "/app/"),                             PATH_BELOW, ANYONE, LANE_INLINE,   0, 0,            &api_app            },
+    { ROUTE(GET,    "/docs"),                             PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_docs           },
+    { ROUTE(GET,    "/docs/"),                            PATH_BELOW, ANYONE, LANE_INLINE,   0, 0,            &api_docs           },
 };
 const struct api_route api_metrics_routes[] = {
     { ROUTE(GET,    "/metrics"),                          PATH_EXACT, ANYONE, LANE_INLINE,   0, 0,            &api_metrics        },

@@ -243,6 +243,7 @@ static enum err open_api(struct serve *s)
         .verify_cookie = c->verify_cookie,
         .cookies = (enum api_cookies)c->cookies,
         .responses = (enum api_responses)c->responses,
+        .pages = c->pages == 1,
         .hsts = c->tls != 0 && c->tls_cert.length > 0,
         .trusted_proxies = s->trusted,
     };

@@ -64,6 +64,7 @@ const struct setting settings[] = {
       .allowed = "origins such as https://app.example.org in lower case, separated by commas", .help = "origins that browsers may call from" },
     { "COOKIES", CHOICE(cookies, "optional,on,off"), .standard = "optional", .help = "refresh token as a cookie" },
     { "RESPONSES", CHOICE(responses, "standard,classic"), .standard = "standard", .help = "classic: answers of the older API" },
+    { "PAGES", CHOICE(pages, "off,on"), .standard = "on", .help = "the web client at /app and the live documentation at /docs" },
     { "VERIFY_COOKIE", TEXT(verify_cookie, 0, 64), .standard = "", .check = check_cookie_name,
       .allowed = "a cookie's name", .help = "cookie that /verify takes a token from" },
     { "MAX_SESSIONS_PER_USER", NUMBER(max_sessions, 1, 1000), .standard = "50", .help = "the oldest gives way" },

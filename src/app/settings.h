@@ -50,7 +50,7 @@ struct config {
     int64_t password_hash, argon2_memory, argon2_iterations, argon2_memory_budget;
     int64_t password_lanes, token_cache_bytes;
     int64_t bcrypt_cost, password_min_length, login_attempts, login_max_wait;
-    int64_t cookies, responses, max_sessions, log_level, log_format;
+    int64_t cookies, responses, pages, max_sessions, log_level, log_format;
     int64_t loops, store_workers, password_workers;
     int64_t max_connections, max_header_bytes, max_headers, max_body_bytes, max_uri_bytes;
     int64_t max_pipelined;

@@ -20,4 +20,5 @@ void version_print(void)
     (void)printf("  jansson    %s\n", jansson_version_str());
     (void)printf("  libxcrypt  %s\n", LIBXCRYPT_VERSION);
     (void)printf("  libargon2  %s\n", LIBARGON2_VERSION);
+    (void)printf("  pages      %s\n", DOORWARD_PAGES);
 }
