@@ -1,78 +1,52 @@
-/* hash.c - what ./dev bench hash runs: bcrypt hashes by the engine and by libxcrypt, in alternating
- * rounds, a JSON object a line. The judging is in bench/suites/hash.py.
- *
- * Usage: bench-hash costs FROM TO ROUNDS MS THREADS    the engine as tuned: alone, full, libxcrypt
- *        bench-hash lanes COST COST ROUNDS MS THREADS  each kernel with each number of lanes
- *
- * MS is the least time of one figure. Threads are not pinned: neither are the service's. Not
- * installed. */
+/* hash.c - bcrypt hashes by the engine, full and one at a time, and by libxcrypt. Threads are not
+ * pinned: neither are the service's. */
+#include "bench.h"
+#include "measure.h"
 #include "password.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define TUNE_TRIES 5
-#define LEAST_COST 4
-#define MAX_VALUE  1000000
+#define TUNE_TRIES  5
+#define MAX_THREADS 256
 
-struct plan {
-    uint64_t from, to, rounds, least_ms, threads;
-    uint64_t round;
+struct wanted {
+    uint64_t cost, to, threads;
+    bool kernels;
 };
 
-static const char *const load_names[] = {
-    [PASSWORD_ALONE] = "alone", [PASSWORD_FULL] = "full", [PASSWORD_LIBRARY] = "libxcrypt"
+/* One load of the engine. */
+struct load {
+    struct password_engine *engine;
+    enum password_load load;
+    unsigned cost;
 };
 
-static void check(enum err e, const char *what)
+static void run_load(void *context, int64_t least_ns, struct measure_sample *ret_sample)
 {
-    if (e != ERR_OK) {
-        (void)fprintf(stderr, "bench-hash: %s: %s\n", what, err_text(e));
-        exit(1);
-    }
+    const struct load *l = context;
+    struct password_pace pace;
+    uint64_t allocations = measure_allocations();
+    measure_check(password_measure(l->engine, l->load, l->cost, least_ns / 1000, &pace), "hashing");
+    *ret_sample = (struct measure_sample){ .count = pace.hashes,
+                                           .cpu_ns = pace.cpu_us * 1000,
+                                           .elapsed_ns = pace.elapsed_us * 1000,
+                                           .allocations = measure_allocations() - allocations };
 }
 
-static struct password_engine *open_engine(const struct plan *plan, const char *kernel,
-                                           unsigned lanes)
+static void open_engine(const struct wanted *w, const char *kernel, unsigned lanes,
+                        struct password_engine **ret_engine)
 {
     const struct password_options options = {
-        .threads = (unsigned)plan->threads,
-        .queue_max = (unsigned)plan->threads * 2 * PASSWORD_LANES_MAX,
-        .cost = (unsigned)plan->from, /* of the turn after which a job gives way, too */
+        .threads = (unsigned)w->threads,
+        .queue_max = (unsigned)w->threads * 2 * PASSWORD_LANES_MAX,
+        .cost = (unsigned)w->cost,
         .kernel = span_of(kernel),
         .lanes = lanes,
     };
-    struct password_engine *e = NULL;
-    check(password_engine_new(&options, &e), "no engine");
-    return e;
+    measure_check(password_engine_new(&options, ret_engine), "no engine");
 }
 
-static void measure(const struct plan *plan, struct password_engine *e, enum password_load load,
-                    unsigned cost)
-{
-    struct password_pace pace;
-    struct password_info info = password_engine_info(e);
-    check(password_measure(e, load, cost, (int64_t)plan->least_ms * 1000, &pace), load_names[load]);
-    (void)printf("{\"round\":%llu,\"load\":\"%s\",\"cost\":%u,\"kernel\":\"%s\",\"lanes\":%u,"
-                 "\"threads\":%u,\"hashes\":%llu,\"cpu_us\":%lld,\"elapsed_us\":%lld}\n",
-                 (unsigned long long)plan->round, load_names[load], cost, info.kernel, info.lanes,
-                 info.threads, (unsigned long long)pace.hashes, (long long)pace.cpu_us,
-                 (long long)pace.elapsed_us);
-    (void)fflush(stdout);
-}
-
-/* Caches, clocks and pages; not printed. */
-static void warm_up(const struct plan *plan, struct password_engine *e)
-{
-    struct password_pace pace;
-    unsigned cost = (unsigned)plan->from;
-    check(password_measure(e, PASSWORD_FULL, cost, (int64_t)plan->least_ms * 500, &pace),
-          "warm-up");
-    check(password_measure(e, PASSWORD_LIBRARY, cost, (int64_t)plan->least_ms * 500, &pace),
-          "warm-up");
-}
-
+/* On a machine that is too busy to be tuned to, the engine's own choice stays. */
 static void tune(struct password_engine *e)
 {
     struct password_tuning tuning;
@@ -80,74 +54,87 @@ static void tune(struct password_engine *e)
     for (int i = 0; i < TUNE_TRIES && result == ERR_BUSY; i++) {
         result = password_tune(e, &tuning);
     }
-    if (result == ERR_BUSY) {
-        (void)fprintf(stderr, "bench-hash: the machine is too busy to be tuned to\n");
-        return;
+    if (result != ERR_BUSY) {
+        measure_check(result, "tuning");
+        measure_check(password_use(e, &tuning), "tuning");
     }
-    check(result, "tuning");
-    check(password_use(e, &tuning), "tuning");
 }
 
-static void measure_costs(struct plan *plan)
+static void note_engine(struct measure *m, const struct password_engine *e)
 {
-    struct password_engine *e = open_engine(plan, "auto", 0);
+    struct password_info info = password_engine_info(e);
+    (void)json_object_set_new(m->report, "kernel", json_string(info.kernel));
+    (void)json_object_set_new(m->report, "lanes", json_integer(info.lanes));
+    (void)json_object_set_new(m->report, "threads", json_integer(info.threads));
+    if (!m->plan.json) {
+        (void)printf("kernel %s, lanes %u, threads %u\n", info.kernel, info.lanes, info.threads);
+    }
+}
+
+static void measure_costs(struct measure *m, const struct wanted *w)
+{
+    AUTO(password_engine) struct password_engine *e = NULL;
+    open_engine(w, "auto", 0, &e);
     tune(e);
-    warm_up(plan, e);
-    for (plan->round = 0; plan->round < plan->rounds; plan->round++) {
-        for (unsigned cost = (unsigned)plan->from; cost <= plan->to; cost++) {
-            measure(plan, e, PASSWORD_ALONE, cost);
-            measure(plan, e, PASSWORD_LIBRARY, cost);
-            measure(plan, e, PASSWORD_FULL, cost);
-        }
+    note_engine(m, e);
+    for (uint64_t cost = w->cost; cost <= w->to; cost++) {
+        char name[32];
+        struct load full = { e, PASSWORD_FULL, (unsigned)cost };
+        struct load alone = { e, PASSWORD_ALONE, (unsigned)cost };
+        struct load library = { e, PASSWORD_LIBRARY, (unsigned)cost };
+        const struct measure_side sides[] = {
+            { .name = "Doorward", .context = &full, .batch = run_load },
+            { .name = "Doorward, one at a time", .context = &alone, .batch = run_load },
+            { .name = "libxcrypt", .context = &library, .batch = run_load },
+        };
+        (void)snprintf(name, sizeof(name), "cost %u", (unsigned)cost);
+        measure_case(m, name, sides, sizeof(sides) / sizeof(sides[0]));
     }
-    password_engine_free(e);
 }
 
-static void measure_kernel(const struct plan *plan, const char *kernel)
+static void measure_kernel(struct measure *m, const struct wanted *w, const char *kernel)
 {
-    struct password_engine *e = NULL;
     for (unsigned lanes = 1; password_kernel_fits(span_of(kernel), lanes); lanes++) {
-        password_engine_free(e);
-        e = open_engine(plan, kernel, lanes);
-        if (plan->round == 0) {
-            warm_up(plan, e);
-        }
-        measure(plan, e, PASSWORD_FULL, (unsigned)plan->from);
+        char name[64];
+        AUTO(password_engine) struct password_engine *e = NULL;
+        open_engine(w, kernel, lanes, &e);
+        struct load full = { e, PASSWORD_FULL, (unsigned)w->cost };
+        struct load library = { e, PASSWORD_LIBRARY, (unsigned)w->cost };
+        const struct measure_side sides[] = {
+            { .name = "Doorward", .context = &full, .batch = run_load },
+            { .name = "libxcrypt", .context = &library, .batch = run_load },
+        };
+        (void)snprintf(name, sizeof(name), "%s, %u lanes", kernel, lanes);
+        measure_case(m, name, sides, sizeof(sides) / sizeof(sides[0]));
     }
-    if (e != NULL) {
-        measure(plan, e, PASSWORD_LIBRARY, (unsigned)plan->from);
-    }
-    password_engine_free(e);
 }
 
-static void measure_lanes(struct plan *plan)
+static void measure_kernels(struct measure *m, const struct wanted *w)
 {
     const char *kernel = NULL;
-    for (plan->round = 0; plan->round < plan->rounds; plan->round++) {
-        for (size_t i = 0; (kernel = password_kernel_name(i)) != NULL; i++) {
-            measure_kernel(plan, kernel);
-        }
+    for (size_t i = 0; (kernel = password_kernel_name(i)) != NULL; i++) {
+        measure_kernel(m, w, kernel);
     }
 }
 
-static bool read_plan(char **words, struct plan *plan)
+int hash_main(int argc, char **argv)
 {
-    return span_to_u64(span_of(words[0]), 20, &plan->from) && plan->from >= LEAST_COST &&
-           span_to_u64(span_of(words[1]), 20, &plan->to) && plan->to >= plan->from &&
-           span_to_u64(span_of(words[2]), MAX_VALUE, &plan->rounds) &&
-           span_to_u64(span_of(words[3]), MAX_VALUE, &plan->least_ms) &&
-           span_to_u64(span_of(words[4]), 256, &plan->threads) && plan->threads > 0;
-}
-
-int main(int argc, char **argv)
-{
-    struct plan plan = { 0 };
-    bool lanes = argc == 7 && strcmp(argv[1], "lanes") == 0;
-    bool costs = argc == 7 && strcmp(argv[1], "costs") == 0;
-    if (!(lanes || costs) || !read_plan(argv + 2, &plan)) {
-        (void)fprintf(stderr, "usage: bench-hash costs|lanes FROM TO ROUNDS MS THREADS\n");
-        return 2;
+    struct wanted w = { .cost = 8, .threads = 1 };
+    const struct measure_option own[] = {
+        { .name = "cost", .ret_number = &w.cost, .least = 4, .most = 20 },
+        { .name = "to", .ret_number = &w.to, .least = 4, .most = 20 },
+        { .name = "threads", .ret_number = &w.threads, .least = 1, .most = MAX_THREADS },
+        { .name = "kernels", .ret_flag = &w.kernels },
+        { 0 },
+    };
+    struct measure_plan plan = { .rounds = 5, .least_ns = 120000000 };
+    struct measure m;
+    int code = measure_options(argc, argv, own, &plan);
+    if (code != EXIT_GOOD) {
+        return code;
     }
-    (lanes ? measure_lanes : measure_costs)(&plan);
-    return 0;
+    w.to = w.to < w.cost ? w.cost : w.to;
+    measure_begin(&m, argv[0], &plan);
+    (w.kernels ? measure_kernels : measure_costs)(&m, &w);
+    return measure_end(&m);
 }

@@ -2,12 +2,21 @@
  */
 #include "bench.h"
 
+#include "measure.h"
 #include "version.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#define HASH_HELP                                                                                  \
+    "  --cost N, --to N  the first and last cost\n"                                                \
+    "  --threads N       at work together\n"                                                       \
+    "  --kernels         each kernel with each number of lanes instead, at --cost\n"
+
 const struct command bench_commands[] = {
+    { "hash", "[OPTION...]", "bcrypt beside libxcrypt", HASH_HELP MEASURE_HELP, hash_main },
+    { "http-parse", "[OPTION...]", "requests beside llhttp alone", MEASURE_HELP, http_parse_main },
+    { "json", "[OPTION...]", "bodies beside jansson alone", MEASURE_HELP, json_main },
     { 0 },
 };
 
