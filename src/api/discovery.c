@@ -39,21 +39,21 @@ enum err api_discovery_make(struct api *api)
     struct span jwks_uri;
     TRY(arena_printf(&api->arena, &jwks_uri, "%.*s/.well-known/jwks.json",
                      SPAN_FMT(o->public_url)));
-    struct api_json j;
-    api_json_begin(&j, &api->arena, 1024);
-    api_json_object(&j, NULL);
-    api_json_text(&j, "issuer", o->issuer);
-    api_json_text(&j, "jwks_uri", jwks_uri);
-    api_json_list(&j, "response_types_supported");
-    api_json_list_end(&j);
-    api_json_list(&j, "subject_types_supported");
-    api_json_text(&j, NULL, SPAN("public"));
-    api_json_list_end(&j);
-    api_json_list(&j, "id_token_signing_alg_values_supported");
-    api_json_text(&j, NULL, o->algorithm);
-    api_json_list_end(&j);
-    api_json_object_end(&j);
-    TRY(api_json_result(&j, &api->discovery));
+    struct json_out j;
+    json_out_begin(&j, &api->arena, 1024);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "issuer", o->issuer);
+    json_out_text(&j, "jwks_uri", jwks_uri);
+    json_out_list(&j, "response_types_supported");
+    json_out_list_end(&j);
+    json_out_list(&j, "subject_types_supported");
+    json_out_text(&j, NULL, SPAN("public"));
+    json_out_list_end(&j);
+    json_out_list(&j, "id_token_signing_alg_values_supported");
+    json_out_text(&j, NULL, o->algorithm);
+    json_out_list_end(&j);
+    json_out_object_end(&j);
+    TRY(json_out_result(&j, &api->discovery));
     return arena_printf(&api->arena, &api->discovery_etag, "\"%016" PRIx64 "\"",
                         fingerprint(api->discovery));
 }

@@ -15,22 +15,22 @@ const struct api_handler api_healthz = { .reply = healthz_reply };
 static enum err report(struct api_request *r, const struct auth_health *health, bool good)
 {
     bool draining = atomic_load_explicit(&r->api->draining, memory_order_acquire);
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, 256);
-    api_json_object(&j, NULL);
-    api_json_text(&j, "status",
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, 256);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "status",
                   good ? SPAN("ok") : (draining ? SPAN("draining") : SPAN("unavailable")));
-    api_json_object(&j, "checks");
-    api_json_flag(&j, "store", health->store_ok);
-    api_json_flag(&j, "keys", health->keys_ok);
-    api_json_flag(&j, "revocations", health->revocations_ok);
-    api_json_flag(&j, "draining", draining);
-    api_json_object_end(&j);
-    api_json_object(&j, "detail");
-    api_json_number(&j, "revocation_lag_ms", health->revocation_lag_ms);
-    api_json_number(&j, "log_lines_dropped", (int64_t)log_dropped());
-    api_json_object_end(&j);
-    api_json_object_end(&j);
+    json_out_object(&j, "checks");
+    json_out_flag(&j, "store", health->store_ok);
+    json_out_flag(&j, "keys", health->keys_ok);
+    json_out_flag(&j, "revocations", health->revocations_ok);
+    json_out_flag(&j, "draining", draining);
+    json_out_object_end(&j);
+    json_out_object(&j, "detail");
+    json_out_number(&j, "revocation_lag_ms", health->revocation_lag_ms);
+    json_out_number(&j, "log_lines_dropped", (int64_t)log_dropped());
+    json_out_object_end(&j);
+    json_out_object_end(&j);
     if (!good) {
         http_response_header(&r->x->response, "Retry-After", SPAN("1"));
     }

@@ -62,15 +62,15 @@ static enum err login_run(struct api_request *r)
 static enum err login_reply(struct api_request *r)
 {
     const struct login *s = r->input;
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, API_USER_ROOM + 512 + s->tokens.access_token.length);
-    api_json_object(&j, NULL);
-    api_json_text(&j, "message", SPAN("login successful"));
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, API_USER_ROOM + 512 + s->tokens.access_token.length);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "message", SPAN("login successful"));
     api_view_tokens(&j, &s->tokens, s->by_cookie);
     if (r->api->options.responses == API_RESPONSES_STANDARD) {
         api_view_user(&j, "user", &s->user);
     }
-    api_json_object_end(&j);
+    json_out_object_end(&j);
     if (s->by_cookie) {
         TRY(api_cookie_set(r, s->tokens.refresh_token, s->tokens.refresh_expires_in_s));
     }

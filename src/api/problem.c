@@ -1,6 +1,5 @@
 #include "problem.h"
 #include "bearer.h"
-#include "json_out.h"
 
 #define RETRY_SOON_S 1
 
@@ -82,38 +81,38 @@ struct api_problem api_problem_of(enum err why)
     err_invariant("an error of the list", __FILE__, __LINE__);
 }
 
-static void write_errors(struct api_json *j, const struct api_request *r)
+static void write_errors(struct json_out *j, const struct api_request *r)
 {
     if (r->error_count == 0) {
         return;
     }
-    api_json_list(j, "errors");
+    json_out_list(j, "errors");
     for (size_t i = 0; i < r->error_count; i++) {
-        api_json_object(j, NULL);
-        api_json_text(j, "field", r->errors[i].field);
-        api_json_text(j, "code", span_of(r->errors[i].code));
-        api_json_text(j, "detail", span_of(r->errors[i].detail));
-        api_json_object_end(j);
+        json_out_object(j, NULL);
+        json_out_text(j, "field", r->errors[i].field);
+        json_out_text(j, "code", span_of(r->errors[i].code));
+        json_out_text(j, "detail", span_of(r->errors[i].detail));
+        json_out_object_end(j);
     }
-    api_json_list_end(j);
+    json_out_list_end(j);
 }
 
 static void write_body(struct api_request *r, const struct api_problem *problem)
 {
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, 512);
-    api_json_object(&j, NULL);
-    api_json_text(&j, "type", SPAN("about:blank"));
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, 512);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "type", SPAN("about:blank"));
     /* RFC 9457, 4.2.1: the title of about:blank is the status's own phrase. */
-    api_json_text(&j, "title", span_of(http_reason(problem->status)));
-    api_json_number(&j, "status", problem->status);
-    api_json_text(&j, "detail", span_of(problem->detail));
-    api_json_text(&j, "code", span_of(problem->code));
-    api_json_text(&j, "request_id", r->call.request_id);
+    json_out_text(&j, "title", span_of(http_reason(problem->status)));
+    json_out_number(&j, "status", problem->status);
+    json_out_text(&j, "detail", span_of(problem->detail));
+    json_out_text(&j, "code", span_of(problem->code));
+    json_out_text(&j, "request_id", r->call.request_id);
     write_errors(&j, r);
-    api_json_object_end(&j);
+    json_out_object_end(&j);
     /* Without memory the status alone has to do. */
-    if (api_json_result(&j, &r->x->response.body) == ERR_OK) {
+    if (json_out_result(&j, &r->x->response.body) == ERR_OK) {
         r->x->response.content_type = SPAN("application/problem+json");
     }
 }

@@ -16,11 +16,11 @@ static enum err profile_run(struct api_request *r)
 
 static enum err profile_reply(struct api_request *r)
 {
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, API_USER_ROOM);
-    api_json_object(&j, NULL);
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, API_USER_ROOM);
+    json_out_object(&j, NULL);
     api_view_user(&j, "user", r->input);
-    api_json_object_end(&j);
+    json_out_object_end(&j);
     return api_json_answer(r, 200, &j);
 }
 

@@ -41,11 +41,11 @@ static enum err refresh_run(struct api_request *r)
 static enum err refresh_reply(struct api_request *r)
 {
     const struct refresh *s = r->input;
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, 512 + s->tokens.access_token.length);
-    api_json_object(&j, NULL);
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, 512 + s->tokens.access_token.length);
+    json_out_object(&j, NULL);
     api_view_tokens(&j, &s->tokens, s->by_cookie);
-    api_json_object_end(&j);
+    json_out_object_end(&j);
     if (s->by_cookie) {
         TRY(api_cookie_set(r, s->tokens.refresh_token, s->tokens.refresh_expires_in_s));
     }

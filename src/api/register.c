@@ -45,17 +45,17 @@ static bool is_classic(const struct api_request *r)
 static enum err register_reply(struct api_request *r)
 {
     const struct registration *s = r->input;
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, API_USER_ROOM);
-    api_json_object(&j, NULL);
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, API_USER_ROOM);
+    json_out_object(&j, NULL);
     /* The older API's text ends in a space, and its clients compare it. */
-    api_json_text(&j, "message",
+    json_out_text(&j, "message",
                   is_classic(r) ? SPAN("user registered ") : SPAN("user registered"));
     if (!is_classic(r)) {
         api_view_user(&j, "user", &s->user);
         http_response_header(&r->x->response, "Location", SPAN("/profile"));
     }
-    api_json_object_end(&j);
+    json_out_object_end(&j);
     return api_json_answer(r, is_classic(r) ? 200 : 201, &j);
 }
 

@@ -23,15 +23,15 @@ static enum err sessions_run(struct api_request *r)
 static enum err sessions_reply(struct api_request *r)
 {
     const struct sessions *s = r->input;
-    struct api_json j;
-    api_json_begin(&j, r->call.arena, SESSION_ROOM * (s->count + 1));
-    api_json_object(&j, NULL);
-    api_json_list(&j, "sessions");
+    struct json_out j;
+    json_out_begin(&j, r->call.arena, SESSION_ROOM * (s->count + 1));
+    json_out_object(&j, NULL);
+    json_out_list(&j, "sessions");
     for (size_t i = 0; i < s->count; i++) {
         api_view_session(&j, &s->list[i]);
     }
-    api_json_list_end(&j);
-    api_json_object_end(&j);
+    json_out_list_end(&j);
+    json_out_object_end(&j);
     return api_json_answer(r, 200, &j);
 }
 

@@ -5,13 +5,12 @@
 #define DOORWARD_API_VIEWS_H
 
 #include "auth.h"
-#include "json_out.h"
 
 #define API_USER_ROOM 640 /* bytes that a usual one takes */
 
-void api_view_user(struct api_json *j, const char *name, const struct auth_user *user);
+void api_view_user(struct json_out *j, const char *name, const struct auth_user *user);
 /* As members of the present object. The refresh token is left out when it goes by cookie. */
-void api_view_tokens(struct api_json *j, const struct auth_tokens *tokens, bool by_cookie);
-void api_view_session(struct api_json *j, const struct auth_session *session);
+void api_view_tokens(struct json_out *j, const struct auth_tokens *tokens, bool by_cookie);
+void api_view_session(struct json_out *j, const struct auth_session *session);
 
 #endif

@@ -4,7 +4,6 @@
 #include "check.h"
 #include "cors.h"
 #include "json_in.h"
-#include "json_out.h"
 #include "problem.h"
 
 struct parts {
@@ -149,19 +148,19 @@ TEST(all_that_is_wrong_is_told_at_once_and_no_value_is_repeated)
 TEST(json_out_escapes_what_must_be_and_mends_what_is_no_utf8)
 {
     PARTS(p);
-    struct api_json j;
+    struct json_out j;
     struct span text;
-    api_json_begin(&j, &p.x.arena, 1);
-    api_json_object(&j, NULL);
-    api_json_text(&j, "a", SPAN("\"\\\n\x01\xc3\xa4\xff\x7f"));
-    api_json_text(&j, "b", SPAN_NONE);
-    api_json_list(&j, "c");
-    api_json_number(&j, NULL, INT64_MIN);
-    api_json_flag(&j, NULL, true);
-    api_json_list_end(&j);
-    api_json_instant(&j, "d", 0);
-    api_json_object_end(&j);
-    CHECK_ERR(api_json_result(&j, &text), ERR_OK);
+    json_out_begin(&j, &p.x.arena, 1);
+    json_out_object(&j, NULL);
+    json_out_text(&j, "a", SPAN("\"\\\n\x01\xc3\xa4\xff\x7f"));
+    json_out_text(&j, "b", SPAN_NONE);
+    json_out_list(&j, "c");
+    json_out_number(&j, NULL, INT64_MIN);
+    json_out_flag(&j, NULL, true);
+    json_out_list_end(&j);
+    json_out_instant(&j, "d", 0);
+    json_out_object_end(&j);
+    CHECK_ERR(json_out_result(&j, &text), ERR_OK);
     CHECK_SPAN(text, "{\"a\":\"\\\"\\\\\\u000a\\u0001\xc3\xa4\xef\xbf\xbd\x7f\",\"b\":null,"
                      "\"c\":[-9223372036854775808,true],\"d\":\"1970-01-01T00:00:00.000Z\"}");
 }
@@ -169,14 +168,14 @@ TEST(json_out_escapes_what_must_be_and_mends_what_is_no_utf8)
 TEST(json_out_over_the_ceiling_fails_once_and_for_all)
 {
     struct arena a;
-    struct api_json j;
+    struct json_out j;
     struct span text;
     arena_init(&a, 64);
-    api_json_begin(&j, &a, 16);
+    json_out_begin(&j, &a, 16);
     for (int i = 0; i < 100; i++) {
-        api_json_text(&j, "name", SPAN("text"));
+        json_out_text(&j, "name", SPAN("text"));
     }
-    CHECK_ERR(api_json_result(&j, &text), ERR_NOMEM);
+    CHECK_ERR(json_out_result(&j, &text), ERR_NOMEM);
     arena_done(&a);
 }
 
