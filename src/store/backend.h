@@ -64,6 +64,16 @@ struct store_upkeep_ops {
     enum err (*sweep)(struct store *s, size_t max, bool *ret_more);
 };
 
+struct store_bulk_ops {
+    enum err (*users_add)(struct store *s, const struct store_user *users, size_t count,
+                          enum err *ret_results);
+    enum err (*sessions_add)(struct store *s, const struct store_session *sessions, size_t count,
+                             enum err *ret_results);
+    enum err (*session_scan)(struct store *s, const struct store_session_place *after,
+                             struct uuid last_user, size_t max, struct arena *a,
+                             struct store_session **ret_sessions, size_t *ret_count);
+};
+
 struct store_backend {
     /* `location` is what follows the scheme in the URI. */
     enum err (*open)(const struct store_options *options, struct span location, struct arena *a,
@@ -74,6 +84,7 @@ struct store_backend {
     const struct store_revocation_ops *revocations;
     const struct store_key_ops *keys;
     const struct store_upkeep_ops *upkeep;
+    const struct store_bulk_ops *bulk;
 };
 
 /* The life times that every backend's sweep goes by. */

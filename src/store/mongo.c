@@ -115,6 +115,7 @@ static const struct store_backend mongo_backend = {
     .revocations = &mongo_revocation_ops,
     .keys = &mongo_key_ops,
     .upkeep = &mongo_upkeep_ops,
+    .bulk = &mongo_bulk_ops,
 };
 
 const struct store_backend *store_mongo_entry(const struct store_host *host)

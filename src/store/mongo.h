@@ -127,10 +127,23 @@ MUST_CHECK enum err mongo_stranger_attempt(struct store *s,
                                            const uint8_t name[static STORE_STRANGER_BYTES],
                                            int64_t free_attempts, int64_t max_wait_ms,
                                            int64_t *ret_wait_ms);
+/* The record as it is stored, with this call's id in it. */
+void mongo_user_put(bson_t *doc, const struct store_user *user, struct uuid call);
+void mongo_session_put(bson_t *doc, const struct store_session *session, struct uuid call);
+/* Adds that document; the conflicts are those of store_user_add() and store_session_add(). */
+MUST_CHECK enum err mongo_user_insert(struct mongo_call *c, const bson_t *doc,
+                                      const struct store_user *user);
+MUST_CHECK enum err mongo_session_insert(struct mongo_call *c, const bson_t *doc,
+                                         const struct store_session *session);
+MUST_CHECK enum err mongo_session_read(const bson_t *doc, struct arena *a, void *ret_row);
+/* An expression: neither limit is passed. The caller owns it. */
+bson_t *mongo_session_unexpired_new(void);
+
 extern const struct store_user_ops mongo_user_ops;
 extern const struct store_session_ops mongo_session_ops;
 extern const struct store_revocation_ops mongo_revocation_ops;
 extern const struct store_key_ops mongo_key_ops;
 extern const struct store_upkeep_ops mongo_upkeep_ops;
+extern const struct store_bulk_ops mongo_bulk_ops;
 
 #endif

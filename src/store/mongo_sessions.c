@@ -12,7 +12,7 @@ struct record {
     const struct mongo_call *call;
 };
 
-static enum err read_session(const bson_t *doc, struct arena *a, void *ret_row)
+enum err mongo_session_read(const bson_t *doc, struct arena *a, void *ret_row)
 {
     struct mongo_reader r = { .doc = doc, .arena = a };
     struct store_session s = { 0 };
@@ -38,7 +38,7 @@ static enum err read_record(const bson_t *doc, struct arena *a, void *ret_row)
 {
     struct record *record = ret_row;
     struct mongo_reader r = { .doc = doc, .arena = a };
-    TRY(read_session(doc, a, &record->session));
+    TRY(mongo_session_read(doc, a, &record->session));
     record->is_ours = mongo_has_uuid(doc, "write", record->call->id);
     record->now_ms = mongo_read_date(&r, "now");
     return r.failure;
@@ -46,7 +46,7 @@ static enum err read_record(const bson_t *doc, struct arena *a, void *ret_row)
 
 /* Neither limit is passed. In a stage of a pipeline: not every server takes its time in a filter.
  */
-static bson_t *new_unexpired(void)
+bson_t *mongo_session_unexpired_new(void)
 {
     return BCON_NEW("$and", "[", "{", "$gt", "[", MONGO_MS("$idle_expires_at"), MONGO_NOW, "]", "}",
                     "{", "$gt", "[", MONGO_MS("$expires_at"), MONGO_NOW, "]", "}", "]");
@@ -55,7 +55,7 @@ static bson_t *new_unexpired(void)
 /* The living sessions of a user, sorted by `sort`. */
 static bson_t *new_living(struct uuid user_id, const bson_t *sort, size_t max)
 {
-    bson_t *unexpired = new_unexpired();
+    bson_t *unexpired = mongo_session_unexpired_new();
     bson_t *pipeline =
         BCON_NEW("pipeline", "[", "{", "$match", "{", "user_id", MONGO_UUID(user_id), "revoked_at",
                  BCON_NULL, "}", "}", "{", "$addFields", "{", "lives", BCON_DOCUMENT(unexpired),
@@ -66,7 +66,7 @@ static bson_t *new_living(struct uuid user_id, const bson_t *sort, size_t max)
 }
 
 /* ---- adding ---- */
-static void put_session(bson_t *doc, const struct store_session *s, struct uuid write)
+void mongo_session_put(bson_t *doc, const struct store_session *s, struct uuid write)
 {
     mongo_put_uuid(doc, "_id", s->id);
     mongo_put_uuid(doc, "user_id", s->user_id);
@@ -92,12 +92,11 @@ static enum err read_is_ours(const bson_t *doc, struct arena *a, void *ret_row)
     return ERR_OK;
 }
 
-static enum err insert_session(struct mongo_call *c, const struct store_session *session)
+enum err mongo_session_insert(struct mongo_call *c, const bson_t *doc,
+                              const struct store_session *session)
 {
-    AUTO(mongo_doc) bson_t doc = BSON_INITIALIZER;
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
-    put_session(&doc, session, c->id);
-    enum err e = mongo_insert(c, &doc);
+    enum err e = mongo_insert(c, doc);
     if (e != ERR_CONFLICT) {
         return e;
     }
@@ -230,10 +229,12 @@ static enum err session_add(struct store *s, const struct store_session *session
 {
     enum { EVICTION_BYTES = 512 * 1024 };
     AUTO(mongo_call) struct mongo_call c = { 0 };
+    AUTO(mongo_doc) bson_t doc = BSON_INITIALIZER;
     struct store_evicted evicted = { .count = 0 };
     struct arena a;
     TRY(mongo_call_open(s, "sessions", &c));
-    TRY(insert_session(&c, session));
+    mongo_session_put(&doc, session, c.id);
+    TRY(mongo_session_insert(&c, &doc, session));
     arena_init(&a, EVICTION_BYTES);
     enum err e = evict(&c, session, max_sessions, &a, &evicted);
     arena_done(&a);
@@ -253,7 +254,7 @@ static enum err session_get(struct store *s, struct uuid id, struct arena *a,
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
     TRY(mongo_call_open(s, "sessions", &c));
     mongo_put_uuid(&filter, "_id", id);
-    return mongo_find_one(&c, &filter, read_session, a, ret_session);
+    return mongo_find_one(&c, &filter, mongo_session_read, a, ret_session);
 }
 
 static enum err session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
@@ -266,7 +267,7 @@ static enum err session_list(struct store *s, struct uuid user_id, size_t max, s
     TRY(mongo_call_open(s, "sessions", &c));
     struct mongo_query query = { .pipeline = pipeline,
                                  .max = max,
-                                 .read = read_session,
+                                 .read = mongo_session_read,
                                  .row_bytes = sizeof(struct store_session) };
     struct mongo_rows rows = { 0 };
     TRY(mongo_find(&c, &query, a, &rows));
@@ -296,7 +297,7 @@ static bson_t *new_rotation(const struct store_rotation *what, struct uuid write
                 "write", MONGO_UUID(write));
     mongo_put_literal(&set, "ip", what->ip);
     mongo_put_literal(&set, "agent", what->agent);
-    bson_t *unexpired = new_unexpired();
+    bson_t *unexpired = mongo_session_unexpired_new();
     bson_t *pipeline = BCON_NEW("0", "{", "$replaceWith", "{", "$cond", "[",
                                 BCON_DOCUMENT(unexpired), "{", "$mergeObjects", "[", "$$ROOT",
                                 BCON_DOCUMENT(&set), "]", "}", "$$ROOT", "]", "}", "}");

@@ -98,7 +98,7 @@ static enum err user_list(struct store *s, struct uuid after, size_t max, struct
 }
 
 /* ---- adding ---- */
-static void put_user(bson_t *doc, const struct store_user *u, struct uuid change)
+void mongo_user_put(bson_t *doc, const struct store_user *u, struct uuid change)
 {
     mongo_put_uuid(doc, "_id", u->id);
     if (u->username.data != NULL) {
@@ -185,18 +185,23 @@ static enum err conflict_of(struct mongo_call *c, const struct store_user *user)
     return by_id == ERR_OK ? ERR_CONFLICT : ERR_BUSY;
 }
 
+enum err mongo_user_insert(struct mongo_call *c, const bson_t *doc, const struct store_user *user)
+{
+    enum err e = ERR_BUSY;
+    do {
+        e = mongo_insert(c, doc);
+        e = e == ERR_CONFLICT ? conflict_of(c, user) : e;
+    } while (e == ERR_BUSY && mongo_call_again(c));
+    return e == ERR_BUSY ? ERR_UNAVAILABLE : e;
+}
+
 static enum err user_add(struct store *s, const struct store_user *user)
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
     AUTO(mongo_doc) bson_t doc = BSON_INITIALIZER;
     TRY(mongo_call_open(s, "users", &c));
-    put_user(&doc, user, c.id);
-    enum err e = ERR_BUSY;
-    do {
-        e = mongo_insert(&c, &doc);
-        e = e == ERR_CONFLICT ? conflict_of(&c, user) : e;
-    } while (e == ERR_BUSY && mongo_call_again(&c));
-    return e == ERR_BUSY ? ERR_UNAVAILABLE : e;
+    mongo_user_put(&doc, user, c.id);
+    return mongo_user_insert(&c, &doc, user);
 }
 
 /* ---- changing ---- */

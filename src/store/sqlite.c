@@ -107,4 +107,5 @@ const struct store_backend store_sqlite_backend = {
     .revocations = &sqlite_revocation_ops,
     .keys = &sqlite_key_ops,
     .upkeep = &sqlite_upkeep_ops,
+    .bulk = &sqlite_bulk_ops,
 };

@@ -106,10 +106,19 @@ MUST_CHECK enum err sqlite_stranger_attempt(struct store *s,
                                             int64_t free_attempts, int64_t max_wait_ms,
                                             int64_t *ret_wait_ms);
 
+/* One record in the writer's transaction; a conflict has written nothing. */
+MUST_CHECK enum err sqlite_user_insert(struct sqlite_conn *c, const struct store_user *user);
+MUST_CHECK enum err sqlite_session_insert(struct sqlite_conn *c, const struct store_session *s);
+#define SQLITE_SESSION_COLUMNS                                                                     \
+    "id, user_id, epoch, master_key, counter, created_at, rotated_at, last_used_at,"               \
+    " idle_expires_at, expires_at, revoked_at, ip, agent"
+MUST_CHECK enum err sqlite_session_read(struct sqlite_query *q, struct arena *a, void *ret_row);
+
 extern const struct store_user_ops sqlite_user_ops;
 extern const struct store_session_ops sqlite_session_ops;
 extern const struct store_revocation_ops sqlite_revocation_ops;
 extern const struct store_key_ops sqlite_key_ops;
 extern const struct store_upkeep_ops sqlite_upkeep_ops;
+extern const struct store_bulk_ops sqlite_bulk_ops;
 
 #endif

@@ -1,11 +1,7 @@
 /* sqlite_sessions.c - sessions, and the one conditional write of a refresh. */
 #include "sqlite.h"
 
-#define SESSION_COLUMNS                                                                            \
-    "id, user_id, epoch, master_key, counter, created_at, rotated_at, last_used_at,"               \
-    " idle_expires_at, expires_at, revoked_at, ip, agent"
-
-static enum err read_session(struct sqlite_query *q, struct arena *a, void *ret_row)
+enum err sqlite_session_read(struct sqlite_query *q, struct arena *a, void *ret_row)
 {
     struct store_session s = { 0 };
     s.id = sqlite_read_uuid(q);
@@ -27,7 +23,7 @@ static enum err read_session(struct sqlite_query *q, struct arena *a, void *ret_
 }
 
 /* ---- adding ---- */
-static const char sql_insert[] = "INSERT INTO sessions (" SESSION_COLUMNS ")"
+static const char sql_insert[] = "INSERT INTO sessions (" SQLITE_SESSION_COLUMNS ")"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
                                  " ON CONFLICT DO NOTHING";
 /* Sessions of an older epoch are dead already, but the kept one: they do not count. */
@@ -45,7 +41,7 @@ struct addition {
     struct store_evicted evicted; /* the result */
 };
 
-static enum err insert_session(struct sqlite_conn *c, const struct store_session *s)
+enum err sqlite_session_insert(struct sqlite_conn *c, const struct store_session *s)
 {
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
     TRY(sqlite_query_open(c, sql_insert, &q));
@@ -72,7 +68,7 @@ static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argum
     struct addition *addition = argument;
     const struct store_session *s = addition->session;
     struct store_evicted *evicted = &addition->evicted;
-    TRY(insert_session(c, s));
+    TRY(sqlite_session_insert(c, s));
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
     TRY(sqlite_query_open(c, sql_evict, &q));
     sqlite_bind_uuid(&q, s->user_id);
@@ -103,9 +99,9 @@ static enum err session_add(struct store *s, const struct store_session *session
 }
 
 /* ---- reading ---- */
-static const char sql_by_id[] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE id = ?1";
+static const char sql_by_id[] = "SELECT " SQLITE_SESSION_COLUMNS " FROM sessions WHERE id = ?1";
 static const char sql_list[] =
-    "SELECT " SESSION_COLUMNS " FROM sessions WHERE user_id = ?1 AND revoked_at = 0"
+    "SELECT " SQLITE_SESSION_COLUMNS " FROM sessions WHERE user_id = ?1 AND revoked_at = 0"
     " AND idle_expires_at > ?2 AND expires_at > ?2 ORDER BY created_at DESC, id DESC LIMIT ?3";
 
 static enum err find_session(struct sqlite_conn *c, struct uuid id, struct arena *a,
@@ -115,7 +111,7 @@ static enum err find_session(struct sqlite_conn *c, struct uuid id, struct arena
     TRY(sqlite_query_open(c, sql_by_id, &q));
     sqlite_bind_uuid(&q, id);
     TRY(sqlite_row(&q));
-    return read_session(&q, a, ret_session);
+    return sqlite_session_read(&q, a, ret_session);
 }
 
 static enum err session_get(struct store *s, struct uuid id, struct arena *a,
@@ -136,7 +132,7 @@ static enum err session_list(struct store *s, struct uuid user_id, size_t max, s
     sqlite_bind_int(&q, now_ms);
     sqlite_bind_count(&q, max);
     struct sqlite_rows rows = { 0 };
-    TRY(sqlite_rows_read(&q, a, read_session, sizeof(struct store_session), &rows));
+    TRY(sqlite_rows_read(&q, a, sqlite_session_read, sizeof(struct store_session), &rows));
     *ret_sessions = rows.data;
     *ret_count = rows.count;
     return ERR_OK;
@@ -149,7 +145,7 @@ static const char sql_rotate[] =
     " ip = ?5, agent = ?6"
     " WHERE id = ?1 AND counter = ?2 AND master_key = ?7 AND revoked_at = 0"
     " AND idle_expires_at > ?3 AND expires_at > ?3"
-    " RETURNING " SESSION_COLUMNS;
+    " RETURNING " SQLITE_SESSION_COLUMNS;
 
 struct rotation {
     const struct store_rotation *what;
@@ -171,7 +167,7 @@ static enum err try_rotation(struct sqlite_conn *c, struct rotation *r)
     sqlite_bind_text(&q, sqlite_present(r->what->agent));
     sqlite_bind_bytes(&q, r->what->master_key);
     TRY(sqlite_row(&q));
-    TRY(read_session(&q, r->arena, &r->session));
+    TRY(sqlite_session_read(&q, r->arena, &r->session));
     r->rotated = true;
     return ERR_OK;
 }

@@ -113,10 +113,8 @@ static enum err conflict_of(struct sqlite_conn *c, const struct store_user *user
     return taken ? ERR_CONFLICT_EMAIL : ERR_CONFLICT;
 }
 
-static enum err insert_user(struct sqlite_conn *c, int64_t now_ms, void *argument)
+enum err sqlite_user_insert(struct sqlite_conn *c, const struct store_user *u)
 {
-    (void)now_ms;
-    const struct store_user *u = *(const struct store_user **)argument;
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
     TRY(sqlite_query_open(c, sql_insert, &q));
     sqlite_bind_uuid(&q, u->id);
@@ -134,6 +132,12 @@ static enum err insert_user(struct sqlite_conn *c, int64_t now_ms, void *argumen
     int64_t changed = 0;
     TRY(sqlite_run(&q, &changed));
     return changed == 1 ? ERR_OK : conflict_of(c, u);
+}
+
+static enum err insert_user(struct sqlite_conn *c, int64_t now_ms, void *argument)
+{
+    (void)now_ms;
+    return sqlite_user_insert(c, *(const struct store_user **)argument);
 }
 
 static enum err user_add(struct store *s, const struct store_user *user)

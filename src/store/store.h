@@ -193,4 +193,6 @@ MUST_CHECK enum err store_heartbeat(struct store *s);
  * itself; *ret_more: call again. */
 MUST_CHECK enum err store_sweep(struct store *s, size_t max, bool *ret_more);
 
+#include "bulk.h"
+
 #endif

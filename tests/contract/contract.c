@@ -204,8 +204,9 @@ int main(void)
         return SKIPPED;
     }
     const struct contract_group *const groups[] = {
-        &contract_users, &contract_attempts, &contract_sessions, &contract_revocations,
-        &contract_keys,  &contract_upkeep,   &contract_races,    &contract_kill,
+        &contract_users,       &contract_attempts, &contract_sessions,
+        &contract_revocations, &contract_keys,     &contract_upkeep,
+        &contract_races,       &contract_kill,     &contract_bulk,
     };
     int failed = 0;
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {

@@ -86,7 +86,8 @@ struct contract_group {
     size_t count;
 };
 extern const struct contract_group contract_users, contract_attempts, contract_sessions,
-    contract_revocations, contract_keys, contract_upkeep, contract_races, contract_kill;
+    contract_revocations, contract_keys, contract_upkeep, contract_races, contract_kill,
+    contract_bulk;
 #define CONTRACT_GROUP(group_name, ...)                                                            \
     static const struct CMUnitTest group_tests_[] = { __VA_ARGS__ };                               \
     const struct contract_group group_name = {                                                     \

@@ -1,0 +1,24 @@
+/* bulk.c - hands calls with many records to the backend. Only the command line makes them, which
+ * has no metrics. */
+#include "backend.h"
+
+enum err store_users_add(struct store *s, const struct store_user *users, size_t count,
+                         enum err *ret_results)
+{
+    INVARIANT(count <= STORE_MAX_BULK);
+    return count == 0 ? ERR_OK : s->backend->bulk->users_add(s, users, count, ret_results);
+}
+
+enum err store_sessions_add(struct store *s, const struct store_session *sessions, size_t count,
+                            enum err *ret_results)
+{
+    INVARIANT(count <= STORE_MAX_BULK);
+    return count == 0 ? ERR_OK : s->backend->bulk->sessions_add(s, sessions, count, ret_results);
+}
+
+enum err store_session_scan(struct store *s, const struct store_session_place *after,
+                            struct uuid last_user, size_t max, struct arena *a,
+                            struct store_session **ret_sessions, size_t *ret_count)
+{
+    return s->backend->bulk->session_scan(s, after, last_user, max, a, ret_sessions, ret_count);
+}
