@@ -23,7 +23,7 @@ static void ring_free(struct ring *r)
         json_decref(r->keys[i].public_jwk);
         if (!r->keys[i].is_borrowed) {
             jwk_close(&r->keys[i].verify);
-            jwk_close(&r->keys[i].sign);
+            signer_close(&r->keys[i].sign);
         }
     }
     free(r->jwks);
@@ -100,7 +100,7 @@ static const struct ring_key *find_any(const struct ring *r, struct span kid)
 static bool borrow_parts(const struct tokens *t, struct span kid, struct ring_key *k)
 {
     const struct ring_key *open = find_any(ring_current(t), kid);
-    if (open == NULL || open->kind != k->kind || (k->signs && open->sign.set == NULL)) {
+    if (open == NULL || open->kind != k->kind || (k->signs && !signer_is_open(&open->sign))) {
         return false;
     }
     memcpy(k->kid, open->kid, sizeof(k->kid));
@@ -117,7 +117,7 @@ static enum err open_parts(struct ring_key *k, const json_t *private_jwk)
     TRY(jwk_open(k->public_jwk, &k->verify));
     const char *kid = json_string_value(json_object_get(k->public_jwk, "kid"));
     snprintf(k->kid, sizeof(k->kid), "%s", kid);
-    return k->signs ? jwk_open(private_jwk, &k->sign) : ERR_OK;
+    return k->signs ? signer_open(k->kind, private_jwk, &k->sign) : ERR_OK;
 }
 
 /* What is published is built from the private part, which is authenticated, and not taken from the
@@ -183,7 +183,7 @@ static enum err add_secret(struct ring *r, const struct jwk_kind *kind, struct s
     TRY(jwk_from_secret(secret, &jwk));
     enum err opened = jwk_open(jwk, &k->verify);
     if (opened == ERR_OK && signs) {
-        opened = jwk_open(jwk, &k->sign);
+        opened = signer_open(kind, jwk, &k->sign);
     }
     json_decref(jwk);
     return opened;

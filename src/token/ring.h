@@ -12,8 +12,8 @@
 #ifndef DOORWARD_TOKEN_RING_H
 #define DOORWARD_TOKEN_RING_H
 
-#include "jwk.h"
 #include "master.h"
+#include "signer.h"
 
 #define RING_KEYS_MAX TOKEN_KEYS_MAX
 
@@ -26,7 +26,7 @@ struct ring_key {
     int64_t active_at, expires_at; /* expires_at 0: open */
     json_t *public_jwk;            /* NULL for HS256 */
     struct jwk_open verify;
-    struct jwk_open sign; /* open only if it signs: what is not needed is not kept */
+    struct signer sign; /* open only if it signs: what is not needed is not kept */
 };
 struct ring {
     struct ring *older;

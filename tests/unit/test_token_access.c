@@ -88,6 +88,23 @@ TEST(a_user_without_name_or_roles_gets_a_token_too)
     arena_done(&a);
 }
 
+TEST(names_and_roles_with_characters_that_json_escapes_come_back_as_they_were)
+{
+    AUTO(token) struct tokens *t = open_with_key("HS256");
+    struct token_claims in = some_claims();
+    struct token_claims out;
+    struct arena a;
+    struct span token;
+    in.username = SPAN("\"\\/\x01\n\x7f \xc3\xa4\xf0\x9f\x9a\xaa");
+    in.roles = SPAN("a\"b  \\ \xe2\x82\xac");
+    arena_init(&a, 8192);
+    CHECK_ERR(token_issue(t, &in, NOW_MS, &a, &token), ERR_OK);
+    CHECK_ERR(token_verify(t, token, NOW_MS, &a, &out), ERR_OK);
+    CHECK(span_equal(out.username, in.username));
+    CHECK_SPAN(out.roles, "a\"b \\ \xe2\x82\xac");
+    arena_done(&a);
+}
+
 TEST(two_tokens_for_the_same_claims_differ)
 {
     AUTO(token) struct tokens *t = open_with_key("HS256");
@@ -345,19 +362,21 @@ TEST(a_refused_token_leaves_nothing_in_openssl_s_error_queue)
 
 int main(void)
 {
-    RUN_TESTS(cmocka_unit_test(what_is_issued_verifies_and_says_the_same_with_every_algorithm),
-              cmocka_unit_test(an_issued_token_has_exactly_the_declared_header_and_claims),
-              cmocka_unit_test(a_user_without_name_or_roles_gets_a_token_too),
-              cmocka_unit_test(two_tokens_for_the_same_claims_differ),
-              cmocka_unit_test(a_token_that_would_be_refused_for_its_length_is_not_issued),
-              cmocka_unit_test(an_arena_that_is_too_small_is_reported_and_lets_nobody_in),
-              cmocka_unit_test(a_token_of_a_longer_expiry_ends_with_the_present_one),
-              cmocka_unit_test(the_leeway_counts_at_both_ends_and_not_a_second_longer),
-              cmocka_unit_test(only_a_token_that_is_otherwise_ours_is_called_expired),
-              cmocka_unit_test(a_token_with_the_right_claims_in_any_order_is_accepted),
-              cmocka_unit_test(every_claim_but_the_name_is_required),
-              cmocka_unit_test(a_claim_of_another_type_or_value_is_refused),
-              cmocka_unit_test(a_payload_that_is_not_one_plain_object_is_refused),
-              cmocka_unit_test(the_type_is_the_configured_one),
-              cmocka_unit_test(a_refused_token_leaves_nothing_in_openssl_s_error_queue));
+    RUN_TESTS(
+        cmocka_unit_test(what_is_issued_verifies_and_says_the_same_with_every_algorithm),
+        cmocka_unit_test(an_issued_token_has_exactly_the_declared_header_and_claims),
+        cmocka_unit_test(a_user_without_name_or_roles_gets_a_token_too),
+        cmocka_unit_test(names_and_roles_with_characters_that_json_escapes_come_back_as_they_were),
+        cmocka_unit_test(two_tokens_for_the_same_claims_differ),
+        cmocka_unit_test(a_token_that_would_be_refused_for_its_length_is_not_issued),
+        cmocka_unit_test(an_arena_that_is_too_small_is_reported_and_lets_nobody_in),
+        cmocka_unit_test(a_token_of_a_longer_expiry_ends_with_the_present_one),
+        cmocka_unit_test(the_leeway_counts_at_both_ends_and_not_a_second_longer),
+        cmocka_unit_test(only_a_token_that_is_otherwise_ours_is_called_expired),
+        cmocka_unit_test(a_token_with_the_right_claims_in_any_order_is_accepted),
+        cmocka_unit_test(every_claim_but_the_name_is_required),
+        cmocka_unit_test(a_claim_of_another_type_or_value_is_refused),
+        cmocka_unit_test(a_payload_that_is_not_one_plain_object_is_refused),
+        cmocka_unit_test(the_type_is_the_configured_one),
+        cmocka_unit_test(a_refused_token_leaves_nothing_in_openssl_s_error_queue));
 }

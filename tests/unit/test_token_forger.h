@@ -30,11 +30,9 @@ static inline void begin_with_alg(const struct tokens *t, const char *alg, struc
 
 static inline EVP_PKEY *private_key_of(const struct tokens *t)
 {
-    const char *pem = jwks_item_pem(ring_signer(ring_current(t), NOW_MS)->sign.item);
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-    BIO_free(bio);
-    CHECK(key != NULL);
+    const struct signer *s = &ring_signer(ring_current(t), NOW_MS)->sign;
+    EVP_PKEY *key = EVP_PKEY_CTX_get0_pkey(EVP_MD_CTX_get_pkey_ctx(s->ready));
+    CHECK(key != NULL && EVP_PKEY_up_ref(key) == 1);
     return key;
 }
 

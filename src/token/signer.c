@@ -1,0 +1,148 @@
+#include "signer.h"
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static EVP_PKEY *read_key(const struct jwk_open *open)
+{
+    const char *pem = jwks_item_pem(open->item);
+    BIO *text = pem == NULL ? NULL : BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = text == NULL ? NULL : PEM_read_bio_PrivateKey(text, NULL, NULL, NULL);
+    BIO_free(text);
+    return key;
+}
+
+static bool begin(EVP_MD_CTX *context, const struct jwk_kind *kind, EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *parameters = NULL;
+    /* Ed25519 has its digest in it. */
+    const EVP_MD *digest = kind->alg == JWT_ALG_EDDSA ? NULL : EVP_sha256();
+    if (EVP_DigestSignInit(context, &parameters, digest, NULL, key) != 1) {
+        return false;
+    }
+    return kind->alg != JWT_ALG_PS256 ||
+           (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
+            EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
+static enum err open_pair(const struct jwk_kind *kind, const struct jwk_open *open,
+                          struct signer *s)
+{
+    EVP_PKEY *key = read_key(open);
+    s->ready = key == NULL ? NULL : EVP_MD_CTX_new();
+    bool begun = s->ready != NULL && begin(s->ready, kind, key);
+    EVP_PKEY_free(key); /* the context has its own reference */
+    return begun ? ERR_OK : ERR_CONFIG;
+}
+
+static enum err open_secret(const struct jwk_open *open, struct signer *s)
+{
+    const unsigned char *bytes = NULL;
+    size_t length = 0;
+    if (jwks_item_key_oct(open->item, &bytes, &length) != 0) {
+        return ERR_CONFIG;
+    }
+    s->secret = secret_copy((struct span){ (const char *)bytes, length });
+    return s->secret != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+enum err signer_open(const struct jwk_kind *kind, const json_t *private_jwk,
+                     struct signer *ret_signer)
+{
+    struct signer s = { 0 };
+    struct jwk_open open = { 0 };
+    TRY(jwk_open(private_jwk, &open));
+    enum err opened =
+        kind->alg == JWT_ALG_HS256 ? open_secret(&open, &s) : open_pair(kind, &open, &s);
+    jwk_close(&open);
+    ERR_clear_error();
+    if (opened != ERR_OK) {
+        signer_close(&s);
+        return opened;
+    }
+    *ret_signer = s;
+    return ERR_OK;
+}
+
+void signer_close(struct signer *s)
+{
+    EVP_MD_CTX_free(s->ready);
+    secret_free(s->secret);
+    *s = (struct signer){ 0 };
+}
+
+bool signer_is_open(const struct signer *s)
+{
+    return s->ready != NULL || s->secret != NULL;
+}
+
+/* ---- signing ---- */
+
+static bool make_mac(const struct secret *key, struct span bytes, uint8_t *mac)
+{
+    unsigned length = 0;
+    return HMAC(EVP_sha256(), key->bytes, (int)key->length, (const unsigned char *)bytes.data,
+                bytes.length, mac, &length) != NULL;
+}
+
+static bool sign_copy(const EVP_MD_CTX *ready, struct span bytes, uint8_t *signature,
+                      size_t *length)
+{
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    bool copied = copy != NULL && EVP_MD_CTX_copy_ex(copy, ready) == 1;
+    if (copied) {
+        /* It signs once: spares OpenSSL another copy of its own. */
+        EVP_MD_CTX_set_flags(copy, EVP_MD_CTX_FLAG_FINALISE);
+        copied = EVP_DigestSign(copy, signature, length, (const unsigned char *)bytes.data,
+                                bytes.length) == 1;
+    }
+    EVP_MD_CTX_free(copy);
+    return copied;
+}
+
+/* RFC 7518, 3.4: both numbers in full width, one after the other, where OpenSSL has DER. */
+static bool flatten_ecdsa(uint8_t *signature, size_t length, size_t width)
+{
+    const unsigned char *der = signature;
+    ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)length);
+    bool flat = pair != NULL &&
+                BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, (int)width) == (int)width &&
+                BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + width, (int)width) == (int)width;
+    ECDSA_SIG_free(pair);
+    return flat;
+}
+
+static bool sign(const struct signer *s, const struct jwk_kind *kind, struct span bytes,
+                 uint8_t *signature)
+{
+    size_t length = JWK_SIGNATURE_MAX;
+    if (s->secret != NULL) {
+        return make_mac(s->secret, bytes, signature);
+    }
+    if (!sign_copy(s->ready, bytes, signature, &length)) {
+        return false;
+    }
+    if (kind->alg == JWT_ALG_ES256) {
+        return flatten_ecdsa(signature, length, kind->signature_bytes / 2);
+    }
+    return length == kind->signature_bytes;
+}
+
+enum err signer_sign(const struct signer *s, const struct jwk_kind *kind, struct span bytes,
+                     uint8_t ret_signature[static JWK_SIGNATURE_MAX])
+{
+    if (sign(s, kind, bytes, ret_signature)) {
+        return ERR_OK;
+    }
+    /* What OpenSSL noted would be read as the fate of this thread's next TLS call. */
+    ERR_clear_error();
+    return ERR_INTERNAL;
+}
