@@ -23,6 +23,11 @@ void config_print(const struct config *c, struct buf *out);
  * sizes. */
 int app_serve(const struct config *c);
 
+/* Asks the service that runs with these settings for `path`, at its first address. *ret_why (in
+ * `a`) says what was asked and what came, also on success. ERR_UNAVAILABLE: not 200. */
+MUST_CHECK enum err app_health(const struct config *c, const char *path, unsigned timeout_s,
+                               struct arena *a, struct span *ret_why);
+
 /* What the command line's verbs on users stand on: the store, the tokens and the engine, without
  * loops. */
 struct app;

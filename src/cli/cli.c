@@ -18,6 +18,10 @@ const struct command commands[] = {
       "  --target-ms N     what a hash may take alone; 250\n"
       "  --json            for programs\n" HELP_ENV_FILE,
       calibrate_main },
+    { "health", "", "ask the service that runs with these settings how it is",
+      "  --ready           whether it is ready for requests (/readyz); else whether it "
+      "lives\n" HELP_ENV_FILE,
+      health_main },
     { "config", "", "print every setting and where it came from, secrets masked",
       "  --check           only judge the settings\n" HELP_ENV_FILE, config_main },
     { 0 },
@@ -138,8 +142,7 @@ int cli_main(int argc, char **argv)
         return EXIT_DONE;
     }
     if (argc < 2) {
-        complain(
-            "a command is missing: serve, user, key, calibrate or config; see doorward --help");
+        complain("a command is missing, serve for one; see doorward --help");
     } else {
         complain("%s is no command; see doorward --help", word);
     }

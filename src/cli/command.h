@@ -29,6 +29,7 @@ int serve_main(const struct command *self, int argc, char **argv);
 int config_main(const struct command *self, int argc, char **argv);
 int user_main(const struct command *self, int argc, char **argv);
 int key_main(const struct command *self, int argc, char **argv);
+int health_main(const struct command *self, int argc, char **argv);
 int calibrate_main(const struct command *self, int argc, char **argv);
 void version_print(void);
 

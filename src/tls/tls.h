@@ -52,4 +52,11 @@ bool tls_stream_is_ready(const struct tls_stream *s); /* handshake done */
 bool tls_stream_is_resumed(const struct tls_stream *s);
 bool tls_stream_is_ended(const struct tls_stream *s); /* the other side sent close_notify */
 
+/* For the command line: GET `path` from "HOST:PORT" over a socket of OpenSSL's own. Blocks; a
+ * connection and an answer each have `timeout_s`. Nothing secret is sent and only the status is
+ * read, so the certificate is not checked: a health check must not fail over its name. ERR_IO:
+ * nobody answers in HTTP. */
+MUST_CHECK enum err tls_ask(const char *address, bool plain, const char *path, unsigned timeout_s,
+                            int *ret_status);
+
 #endif
