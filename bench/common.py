@@ -1,15 +1,51 @@
-"""What the suites of ./dev bench share: the machine, building, load, keeping results."""
+"""What the suites of ./dev bench share: the machine, programs to run, what they took, and how figures are told."""
+import contextlib
+import datetime
+import glob
 import json
+import math
 import os
 import pathlib
 import platform
 import re
+import shutil
+import statistics
 import subprocess
 import sys
+import tempfile
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
+CORES = len(os.sched_getaffinity(0))
 sys.path.append(str(ROOT / "tests" / "e2e"))  # service.py: a real process, and ways to talk to it
+
+from service import Service, free_port, wait_until  # noqa: E402
+
+
+def say(text):
+    print(f"== {text}", file=sys.stderr, flush=True)
+
+
+# ---- programs
+
+class Build(typing.NamedTuple):
+    """A directory of meson's with the release in it."""
+    directory: pathlib.Path = ROOT / "build"
+
+    @property
+    def doorward(self):
+        return self.directory / "doorward"
+
+    def bench(self, *arguments, **options):
+        """What `doorward-bench ... --json` says."""
+        return json.loads(run(self.directory / "doorward-bench", *arguments, "--json", **options))
+
+    def helper(self, name):
+        return self.directory / "bench" / name
+
+
+RELEASE = Build(pathlib.Path(os.environ.get("BENCH_BUILD", ROOT / "build")))
 
 
 def run(*command, **options):
@@ -19,39 +55,95 @@ def run(*command, **options):
     return done.stdout
 
 
-def ninja(*targets):
-    """Builds programs of bench/meson.build beside the release."""
-    run("ninja", "-C", ROOT / "build", "--quiet", *targets)
+def ninja(*targets, build=RELEASE):
+    run("ninja", "-C", build.directory, "--quiet", *targets)
 
 
-def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "system": platform.freedesktop_os_release().get("PRETTY_NAME", "?")}
+@contextlib.contextmanager
+def scratch():
+    directory = tempfile.mkdtemp(prefix="doorward-bench-")
+    try:
+        yield pathlib.Path(directory)
+    finally:
+        shutil.rmtree(directory)
 
 
-def machine_text(about):
-    return f"{about['cpu']}, {about['cores']} cores, {about['system']}"
+def tune(directory, build=RELEASE):
+    """Measures the password kernel there, as a first start does, so that later ones find it kept."""
+    for _ in range(3):  # a busy machine is not tuned to
+        service = Service(directory, binary=build.doorward, LOG_LEVEL="info").start()
+        chosen = service.wait_for_event(event="password_kernel")
+        service.stop()
+        if chosen["source"] != "default":
+            return
+    say("the machine is too busy to be tuned to: figures of the first seconds hold a measurement of the kernel")
 
 
-def wrk(url, seconds, connections, headers=(), script=None):
-    """Requests a second, the 99th percentile in ms, and answers that were not 2xx or 3xx."""
-    command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s"]
-    for name, value in dict(headers).items():
-        command += ["-H", f"{name}: {value}"]
-    if script:
-        command += ["-s", script]
-    said = run(*command, url)
-    unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-    amount, of = re.search(r"99%\s+([\d.]+)(us|ms|s)", said).groups()
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
-    return {"per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]), "p99_ms": float(amount) * unit[of],
-            "refused": int(refused[1]) if refused else 0}
+@contextlib.contextmanager
+def running(directory, build=RELEASE, popen=None, **settings):
+    """A service that has been started before, as a usual one has."""
+    tune(directory, build)
+    settings = {"LOG_LEVEL": "error", "BCRYPT_COST": 12, **settings}
+    service = Service(directory, binary=build.doorward, **settings).start(**(popen or {}))
+    try:
+        yield service
+    finally:
+        service.stop()
 
 
-def keep(name, results):
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / name).write_text(json.dumps(results, indent=2) + "\n")
+@contextlib.contextmanager
+def ceiling(service, prefix=(), popen=None):
+    """The bare server with a fixed answer, on the service's certificate: its URL and pid."""
+    port, var = free_port(), service.directory / "var"
+    command = [*prefix, RELEASE.helper("bench-ceiling"), port, var / "tls.crt", var / "tls.key", CORES]
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, start_new_session=True,
+                               **(popen or {}))
+    try:
+        listening = ["ss", "-ltn", f"sport = :{port}"]
+        wait_until(lambda: b"LISTEN" in subprocess.run(listening, capture_output=True).stdout, "the ceiling")
+        yield f"https://127.0.0.1:{port}", process.pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
+
+
+# ---- what a process takes
+
+def cpu_us(pid):
+    """Processor time of all threads of a process, so far."""
+    return sum(int(pathlib.Path(f).read_text().split()[0]) for f in glob.glob(f"/proc/{pid}/task/*/schedstat")) / 1e3
+
+
+def pss_kb(pid):
+    return int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+
+
+# ---- figures
+
+def median_interval(values, confidence=0.95):
+    """The median, and an interval that holds the true one so often: by signs, so whatever the distribution. The least
+    and the most where there are too few values."""
+    ordered, count = sorted(values), len(values)
+    outside, below = 0, 1.0
+    while 2 * below <= (1 - confidence) * 2 ** count:
+        outside += 1
+        below += math.comb(count, outside)
+    outside = max(outside - 1, 0)
+    return {"median": statistics.median(ordered), "low": ordered[outside], "high": ordered[-1 - outside]}
+
+
+def ratio(ours, others, confidence=0.95):
+    """Ours by theirs, within each round."""
+    return median_interval([a / b for a, b in zip(ours, others)], confidence)
+
+
+def figure(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def plus_minus(entry):
+    return f"{50 * (entry['high'] - entry['low']) / entry['median']:.0f} %"
 
 
 def table(rows):
@@ -59,3 +151,44 @@ def table(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(text.rjust(width) if 0 < i and len(row) > 2 else text.ljust(width)
                                for i, (text, width) in enumerate(zip(row, widths))).rstrip() for row in rows)
+
+
+class Goal(typing.NamedTuple):
+    """One line of what is to be reached: `value` at most (or at least) `bound`."""
+    what: str
+    value: float
+    bound: float
+    at_least: bool = False
+    unit: str = ""
+    also: str = ""  # what else there is to say of it
+
+    @property
+    def reached(self):
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def row(self):
+        sign = "≥" if self.at_least else "≤"
+        return (self.what, f"{sign} {self.bound:g}{self.unit}", f"{figure(self.value)}{self.unit}",
+                "reached" if self.reached else "NOT REACHED", self.also)
+
+
+GOAL_HEAD = ("to reach", "", "measured", "", "")
+
+
+# ---- this machine, this version
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    return {"cpu": model, "cores": CORES, "kernel": platform.release(),
+            "system": platform.freedesktop_os_release().get("PRETTY_NAME", "?"),
+            "openssl": run("openssl", "version").split()[1], "commit": commit(),
+            "date": datetime.date.today().isoformat(), "load_before": os.getloadavg()[0]}
+
+
+def commit():
+    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--tags"], capture_output=True, text=True)
+    return done.stdout.strip() or "?"  # a release's sources have no history
+
+
+def machine_text(about):
+    return f"{about['cpu']}, {about['cores']} cores, {about['system']}, OpenSSL {about['openssl']}; {about['commit']}"

@@ -1,22 +1,19 @@
-"""./dev bench hash: bcrypt hashes a second, by cost and by lanes, beside libxcrypt and other libraries.
+"""bcrypt hashes a second, by cost and by lanes, beside libxcrypt, other libraries and the published rule of halving.
 
-Every figure is the median of rounds in which the engine and libxcrypt take turns in one process (bench/hash.c), of the
-CPU time that it took: another program on the machine disturbs little. Threads are not pinned, as in the service.
-Writes bench/results/hash.json and hash.svg.
+Every figure is the median of rounds in which the engine and libxcrypt take turns in one process (doorward-bench hash), of
+the CPU time that it took: another program on the machine disturbs little. Threads are not pinned, as in the service.
 """
-import argparse
 import collections
-import json
-import os
 import re
 import statistics
 import subprocess
 import sys
+import os
 
-from common import RESULTS, ROOT, keep, machine, machine_text, ninja, run, table
+from common import CORES, RELEASE, ROOT, figure, median_interval, plus_minus, say, table
 
 COSTS = range(8, 15)
-DEAR = 12  # from here on a hash is long enough to average by itself
+ALONE = "Doorward, one at a time"
 EXTRAPOLATED = 31
 # What the README of node's bcrypt says of "a 2GHz core", and has been quoted ever since: hashes a second.
 PUBLISHED = {8: 40, 9: 20, 10: 10, 11: 5, 12: 2.5, 13: 1, 14: 1 / 1.5, 31: 1 / (2.5 * 86400)}
@@ -25,53 +22,41 @@ PEER_COST = 10
 DAY_S = 86400
 
 
-def say(text):
-    print(f"== {text}", file=sys.stderr, flush=True)
-
-
 # ---- measuring
 
-def samples(*arguments):
-    """Lines of bench-hash, each with its hashes a second of one core."""
-    found = [json.loads(line) for line in run(ROOT / "build/bench/bench-hash", *arguments).splitlines()]
-    for sample in found:
-        sample["rate"] = sample["hashes"] * 1e6 / sample["cpu_us"]
-        sample["ours"] = sample["cpu_us"] / (sample["elapsed_us"] * (1 if sample["load"] == "alone" else sample["threads"]))
-    return found
+def rate(side):
+    """Hashes a second of one core; the spread of the times is theirs."""
+    ns = side["cpu_ns"]
+    return {"median": 1e9 / ns["median"], "low": 1e9 / ns["high"], "high": 1e9 / ns["low"]}
 
 
-def spread(values):
-    return {"median": statistics.median(values), "least": min(values), "most": max(values), "rounds": len(values)}
+def shares(report):
+    for case in report["cases"]:
+        for side in case["sides"]:
+            threads = 1 if side["name"] == ALONE else report["threads"]
+            yield side["cpu_ns"]["median"] / (side["elapsed_ns"]["median"] * threads)
 
 
 def by_cost(costs, rounds, least_ms, threads):
     """Cost -> alone, full, libxcrypt: rates of a core with `threads` at work; and the ratio, within each round."""
-    cheap = [cost for cost in costs if cost < DEAR]
-    found = samples("costs", cheap[0], cheap[-1], rounds + 2, least_ms, threads)
-    if costs[-1] >= DEAR:
-        found += samples("costs", DEAR, costs[-1], rounds, least_ms, threads)
-    result = {}
-    for cost in costs:
-        rates = {load: [s["rate"] for s in found if s["cost"] == cost and s["load"] == load]
-                 for load in ("alone", "full", "libxcrypt")}
-        result[cost] = {load: spread(values) for load, values in rates.items()}
-        result[cost]["ratio"] = spread([a / b for a, b in zip(rates["full"], rates["libxcrypt"])])
-        result[cost]["alone_ratio"] = spread([a / b for a, b in zip(rates["alone"], rates["libxcrypt"])])
-    full = next(s for s in found if s["load"] == "full")
-    return {"kernel": full["kernel"], "lanes": full["lanes"], "threads": threads, "costs": result,
-            "share_of_the_machine": statistics.median(s["ours"] for s in found)}
+    report = RELEASE.bench("hash", "--cost", costs[0], "--to", costs[-1], "--rounds", rounds, "--ms", least_ms,
+                           "--threads", threads)
+    found = {}
+    for cost, case in zip(costs, report["cases"]):
+        full, alone, library = case["sides"]
+        found[cost] = {"full": rate(full), "alone": rate(alone), "libxcrypt": rate(library), "ratio": library["ours_is"]}
+    return {"kernel": report["kernel"], "lanes": report["lanes"], "threads": threads, "costs": found,
+            "share_of_the_machine": statistics.median(shares(report))}
 
 
 def by_lanes(cost, rounds, least_ms, threads):
     """Kernel -> lanes -> times libxcrypt's rate, within each round."""
-    found = samples("lanes", cost, cost, rounds, least_ms, threads)
-    library = {r: statistics.median(s["rate"] for s in found if s["load"] == "libxcrypt" and s["round"] == r)
-               for r in range(rounds)}
-    ratios = collections.defaultdict(lambda: collections.defaultdict(list))
-    for s in found:
-        if s["load"] == "full":
-            ratios[s["kernel"]][s["lanes"]].append(s["rate"] / library[s["round"]])
-    return {kernel: {lanes: spread(values) for lanes, values in sorted(row.items())} for kernel, row in ratios.items()}
+    report = RELEASE.bench("hash", "--kernels", "--cost", cost, "--rounds", rounds, "--ms", least_ms, "--threads", threads)
+    found = collections.defaultdict(dict)
+    for case in report["cases"]:
+        kernel, lanes = re.fullmatch(r"(.*), (\d+) lanes", case["case"]).groups()
+        found[kernel][int(lanes)] = case["sides"][1]["ours_is"]
+    return dict(found)
 
 
 # ---- other libraries
@@ -110,23 +95,15 @@ def beside_peers(rounds, count):
     commands = peers()
     rates = collections.defaultdict(list)
     for _ in range(rounds):
-        for sample in samples("costs", PEER_COST, PEER_COST, 1, 1000, 1):
-            rates[{"full": "Doorward", "alone": "Doorward, one at a time"}.get(sample["load"], "libxcrypt")].append(sample["rate"])
+        for side in RELEASE.bench("hash", "--cost", PEER_COST, "--rounds", 1, "--ms", 1000)["cases"][0]["sides"]:
+            rates[side["name"]].append(rate(side)["median"])
         for name, command in commands.items():
             rates[name].append(count / (cpu_seconds(command, PEER_COST, count) - cpu_seconds(command, PEER_COST, 0)))
-    return {name: {**spread(values), "doorward_is": statistics.median(a / b for a, b in zip(rates["Doorward"], values))}
+    return {name: {**median_interval(values), "doorward_is": statistics.median(a / b for a, b in zip(rates["Doorward"], values))}
             for name, values in rates.items()}
 
 
 # ---- telling
-
-def figure(value):
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def within(entry):
-    return f"{50 * (entry['most'] - entry['least']) / entry['median']:.0f} %"
-
 
 def per_second(rate):
     return figure(rate) if rate > 0.01 else f"1 in {1 / rate / DAY_S:.1f} days"
@@ -140,9 +117,9 @@ def cost_rows(r):
              "ratio", "published")]
     for cost in sorted(one):
         a, b = one[cost], every[cost]
-        rows.append((str(cost), figure(1e3 / a["alone"]["median"]), figure(a["full"]["median"]), within(a["full"]),
+        rows.append((str(cost), figure(1e3 / a["alone"]["median"]), figure(a["full"]["median"]), plus_minus(a["full"]),
                      figure(one[first]["full"]["median"] / 2 ** (cost - first)), figure(a["libxcrypt"]["median"]),
-                     within(a["libxcrypt"]), f"{a['ratio']['median']:.2f}", figure(cores * b["full"]["median"]),
+                     plus_minus(a["libxcrypt"]), f"{a['ratio']['median']:.2f}", figure(cores * b["full"]["median"]),
                      figure(cores * b["libxcrypt"]["median"]), f"{b['ratio']['median']:.2f}",
                      per_second(PUBLISHED[cost]) if cost in PUBLISHED else "-"))
     e = r["extrapolated"]
@@ -157,29 +134,26 @@ def lane_rows(r):
     rows = [("lanes", *(f"{kernel}, {where}" for kernel in one for where in ("1 core", "all")))]
     for lanes in range(1, most + 1):
         cells = [sweep[kernel].get(lanes) for kernel in one for sweep in (one, every)]
-        rows.append((str(lanes), *(f"{c['median']:.2f} ±{within(c)}" if c else "-" for c in cells)))
+        rows.append((str(lanes), *(f"{c['median']:.2f} ±{plus_minus(c)}" if c else "-" for c in cells)))
     return rows
 
 
 def peer_rows(r):
     rows = [(f"cost {PEER_COST}, one core", "hashes/s", "±", "Doorward is")]
     for name, entry in r["peers"].items():
-        rows.append((name, figure(entry["median"]), within(entry), f"{entry['doorward_is']:.2f} x"))
+        rows.append((name, figure(entry["median"]), plus_minus(entry), f"{entry['doorward_is']:.2f} x"))
     return rows
 
 
 def tell(r):
-    print(machine_text(r["machine"]))
-    print(f"kernel {r['all_cores']['kernel']}, {r['all_cores']['lanes']} lanes (one core: {r['one_core']['kernel']},"
-          f" {r['one_core']['lanes']}); threads not pinned; the cores were ours for"
-          f" {100 * r['all_cores']['share_of_the_machine']:.0f} % of the time\n")
-    print("bcrypt rounds against hashes a second (of CPU time); ~ computed by halving; published: the README of node's bcrypt")
-    print(table(cost_rows(r)))
-    print(f"\ntimes libxcrypt's rate, by kernel and lanes, cost {r['lanes']['cost']}")
-    print(table(lane_rows(r)))
+    every = r["all_cores"]
+    parts = [f"kernel {every['kernel']}, {every['lanes']} lanes (one core: {r['one_core']['kernel']}, {r['one_core']['lanes']}); "
+             f"threads not pinned; the cores were ours for {100 * every['share_of_the_machine']:.0f} % of the time",
+             "bcrypt rounds against hashes a second (of CPU time); ~ computed by halving; published: the README of node's bcrypt",
+             table(cost_rows(r)), f"times libxcrypt's rate, by kernel and lanes, cost {r['lanes']['cost']}", table(lane_rows(r))]
     if "peers" in r:
-        print("\nbeside other libraries, in alternating rounds")
-        print(table(peer_rows(r)))
+        parts += ["beside other libraries, in alternating rounds", table(peer_rows(r))]
+    return "\n".join(parts)
 
 
 def draw_costs(axes, r):
@@ -205,7 +179,7 @@ def draw_lanes(axes, r):
     for number, (kernel, row) in enumerate(r["lanes"]["all_cores"].items()):
         lanes = sorted(row)
         middle = [row[n]["median"] for n in lanes]
-        error = [[m - row[n]["least"] for m, n in zip(middle, lanes)], [row[n]["most"] - m for m, n in zip(middle, lanes)]]
+        error = [[m - row[n]["low"] for m, n in zip(middle, lanes)], [row[n]["high"] - m for m, n in zip(middle, lanes)]]
         axes.errorbar(lanes, middle, error, fmt="o-", color=f"C{number}", label=kernel, linewidth=1, markersize=4)
     axes.axhline(1, color="black", linewidth=1, linestyle="--", label="libxcrypt")
     axes.set_xlabel("lanes on each core, all cores at work")
@@ -215,49 +189,30 @@ def draw_lanes(axes, r):
     axes.legend()
 
 
-def draw(r, path):
-    import matplotlib
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "doorward", "svg.fonttype": "none", "font.size": 9})
-    from matplotlib import pyplot
+def draw(r, pyplot):
     drawn, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    drawn.suptitle(machine_text(r["machine"]))
     draw_costs(left, r)
     draw_lanes(right, r)
-    drawn.savefig(path, metadata={"Date": None})
+    return drawn
 
 
 # ---- a run
 
-def measure(costs, rounds, least_ms, cores):
-    results = {"machine": machine()}
-    for name, threads in (("one_core", 1), ("all_cores", cores)):
-        say(f"costs {costs[0]} to {costs[-1]}, threads: {threads}")
-        results[name] = by_cost(costs, rounds, least_ms, threads)
-    results["lanes"] = {"cost": costs[0]}
-    for name, threads in (("one_core", 1), ("all_cores", cores)):
-        say(f"kernels and lanes, threads: {threads}")
-        results["lanes"][name] = by_lanes(costs[0], rounds + 2, least_ms // 2 + 1, threads)
+def extrapolated(results, costs):
     down = 2.0 ** (costs[-1] - EXTRAPOLATED)
     last, every = results["one_core"]["costs"][costs[-1]], results["all_cores"]["costs"][costs[-1]]
-    results["extrapolated"] = {
-        "cost": EXTRAPOLATED, "one_core": last["full"]["median"] * down, "libxcrypt": last["libxcrypt"]["median"] * down,
-        "all_cores": cores * every["full"]["median"] * down, "alone_s": 1 / (last["alone"]["median"] * down)}
-    return results
+    return {"cost": EXTRAPOLATED, "one_core": last["full"]["median"] * down, "libxcrypt": last["libxcrypt"]["median"] * down,
+            "all_cores": CORES * every["full"]["median"] * down, "alone_s": 1 / (last["alone"]["median"] * down)}
 
 
-def main(arguments):
-    options = argparse.ArgumentParser(prog="./dev bench hash", description=__doc__.splitlines()[0])
-    options.add_argument("--smoke", action="store_true", help="a second or two, to see that it works; keeps nothing")
-    options.add_argument("--peers", action="store_true", help="beside python-bcrypt, node's bcrypt, Go and Rust as well")
-    chosen = options.parse_args(arguments)
-    ninja("bench-hash")
-    cores = len(os.sched_getaffinity(0))
-    results = measure(range(4, 6), 1, 1, cores) if chosen.smoke else measure(COSTS, 3, 120, cores)
-    if chosen.peers:
+def measure(how):
+    costs, rounds, least_ms = (range(4, 6), 1, 1) if how.smoke else (COSTS, 3, 120)
+    results = {"lanes": {"cost": costs[0]}}
+    for name, threads in (("one_core", 1), ("all_cores", CORES)):
+        say(f"costs and lanes, threads: {threads}")
+        results[name] = by_cost(costs, rounds, least_ms, threads)
+        results["lanes"][name] = by_lanes(costs[0], rounds + 2, least_ms // 2 + 1, threads)
+    if how.peers:
         say(f"other libraries, cost {PEER_COST}")
         results["peers"] = beside_peers(3, 16)
-    if not chosen.smoke:
-        keep("hash.json", results)
-        draw(results, RESULTS / "hash.svg")
-    tell(results)
+    return results | {"extrapolated": extrapolated(results, costs)}
