@@ -23,7 +23,6 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if not item.get_closest_marker(other)]
 
 
-
 def pytest_configure_node(node):
     """xdist: every worker leaves what it saw of the contract in one directory of the run."""
     if not hasattr(node.config, SEEN_DIRECTORY):
@@ -51,6 +50,13 @@ def mongo_server():
     """The server of this run, or of this worker of it."""
     with mongo.running() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(mongo_server):
+    """The fault proxy in front of it."""
+    with mongo.proxy_for(mongo_server) as one:
+        yield one
 
 
 @pytest.fixture(autouse=True)

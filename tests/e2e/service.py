@@ -264,6 +264,22 @@ def bearer(tokens):
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
+def verify(client, tokens):
+    """The status of /verify for this access token."""
+    return client.get("/verify", headers=bearer(tokens)).status_code
+
+
+def refresh(client, token):
+    return client.post("/refresh-token", json={"refresh_token": token})
+
+
+def child_of(client, token):
+    """The answer of a refresh that must succeed."""
+    answer = refresh(client, token)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def claims_of(token):
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

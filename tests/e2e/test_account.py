@@ -2,13 +2,9 @@
 
 import pytest
 
-from service import PASSWORD, bearer
+from service import PASSWORD, bearer, verify
 
 pytestmark = pytest.mark.concurrent
-
-
-def verify(client, tokens):
-    return client.get("/verify", headers=bearer(tokens)).status_code
 
 
 def test_the_profile_is_the_callers_own_and_nothing_more(service, client, newcomer):

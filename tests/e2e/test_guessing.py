@@ -18,7 +18,9 @@ GUESSES = 200
 @pytest.fixture
 def pair(start_service, new_store):
     """Two processes on one database."""
-    settings = {"LOGIN_ATTEMPTS": ATTEMPTS, "LOGIN_DEADLINE_MS": 60000, "LOG_LEVEL": "info", **new_store()}
+    settings = {"LOGIN_ATTEMPTS": ATTEMPTS, "LOGIN_DEADLINE_MS": 60000, "LOG_LEVEL": "info",
+                # 200 threads of one interpreter take their time.
+                "HANDSHAKE_TIMEOUT": 100, "HEADER_TIMEOUT": 100, "IDLE_TIMEOUT": 100, **new_store()}
     return [start_service(METRICS_PORT=free_port(), **settings) for _ in range(2)]
 
 

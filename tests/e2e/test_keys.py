@@ -3,6 +3,7 @@ import base64
 import collections
 import contextlib
 import json
+import re
 import sqlite3
 import ssl
 import subprocess
@@ -215,54 +216,56 @@ def test_master_keys_change_their_order_without_signing_anybody_out(start_servic
     assert len(key_list(service)) == 5
 
 
-def rows(path):
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        return [line for line in database.iterdump() if "heartbeat" not in line]
+class Sealed:
+    """A stopped service with a session, whose MASTER_KEY has been replaced by a wrong one."""
+    def __init__(self, start_service, **settings):
+        self.key = random_master_key()
+        self.service = start_service(MASTER_KEY=self.key, **settings)
+        _, self.tokens = self.service.newcomer()
+        self.service.stop()
+        self.before = self.rows()
+        self.service.settings["MASTER_KEY"] = random_master_key()
+
+    def rows(self):
+        path = self.service.directory / "var" / "doorward.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return [line for line in database.iterdump() if "heartbeat" not in line]
+
+    def check_untouched(self):
+        assert self.rows() == self.before
+
+    def refusal(self):
+        """The one line with which the start fails."""
+        self.service.lines.clear()
+        self.service.launch()
+        assert self.service.stop(None) == 2
+        assert len(self.service.lines) == 1 and "MASTER_KEY" in self.service.lines[0], self.service.lines
+        self.check_untouched()
+        return self.service.lines[0]
 
 
 @pytest.mark.sqlite
 def test_a_wrong_master_key_stops_the_start_names_the_right_one_and_touches_nothing(start_service):
-    key = random_master_key()
-    service = start_service(MASTER_KEY=key)
-    _, tokens = service.newcomer()
-    kid, line = kid_of(tokens), service.cli("key", "list").stdout
-    service.stop()
-    path = service.directory / "var" / "doorward.db"
-    before = rows(path)
-    service.settings["MASTER_KEY"] = random_master_key()
-    service.lines.clear()
-    service.launch()
-    assert service.stop(None) == 2
-    assert len(service.lines) == 1, service.lines
-    assert "MASTER_KEY" in service.lines[0] and kid in service.lines[0]
-    wrapped_by = line.split("master ")[1].strip()
-    assert wrapped_by in service.lines[0]
-    assert rows(path) == before
-    assert "(missing)" in service.cli("key", "list").stdout
+    sealed = Sealed(start_service)
+    service, line = sealed.service, sealed.refusal()
+    listed = service.cli("key", "list").stdout
+    assert "(missing)" in listed
+    wrapped_by = re.search(r"master (\S+)", listed)[1]
+    assert wrapped_by in line and kid_of(sealed.tokens) in line
     assert wrapped_by in service.cli("key", "rotate", code=2).stderr
-    assert rows(path) == before
-    service.settings["MASTER_KEY"] = f"{service.settings['MASTER_KEY']},{key}"
+    sealed.check_untouched()
+    service.settings["MASTER_KEY"] = f"{service.settings['MASTER_KEY']},{sealed.key}"
     service.start()
-    assert verify(service, tokens) == 200
+    assert verify(service, sealed.tokens) == 200
 
 
 @pytest.mark.sqlite
 def test_a_wrong_master_key_is_found_out_with_a_secret_as_well(start_service):
-    key = random_master_key()
-    service = start_service(MASTER_KEY=key, JWT_SECRET="s" * 32)
-    _, tokens = service.newcomer()
-    service.stop()
-    path = service.directory / "var" / "doorward.db"
-    before = rows(path)
-    service.settings["MASTER_KEY"] = random_master_key()
-    service.lines.clear()
-    service.launch()
-    assert service.stop(None) == 2
-    assert len(service.lines) == 1 and "MASTER_KEY" in service.lines[0], service.lines
-    assert rows(path) == before
-    service.settings["MASTER_KEY"] = key
-    service.start()
-    assert verify(service, refresh(service, tokens)) == 200
+    sealed = Sealed(start_service, JWT_SECRET="s" * 32)
+    sealed.refusal()
+    sealed.service.settings["MASTER_KEY"] = sealed.key
+    sealed.service.start()
+    assert verify(sealed.service, refresh(sealed.service, sealed.tokens)) == 200
 
 
 def test_another_algorithm_takes_over_without_signing_anybody_out(start_service):

@@ -1,12 +1,8 @@
 import pytest
 
-from service import bearer, in_parallel, unique_name
+from service import bearer, in_parallel, unique_name, verify
 
 pytestmark = pytest.mark.concurrent
-
-
-def verify(client, tokens):
-    return client.get("/verify", headers=bearer(tokens)).status_code
 
 
 def refresh(client, tokens):

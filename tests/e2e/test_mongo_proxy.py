@@ -11,12 +11,6 @@ from service import wait_until
 pytestmark = pytest.mark.mongo
 
 
-@pytest.fixture(scope="module")
-def proxy(mongo_server):
-    with mongo.proxy_for(mongo_server) as one:
-        yield one
-
-
 @pytest.fixture
 def things(proxy, mongo_server):
     """A collection through the proxy, by a driver that never repeats a write, and the same past it."""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import mongo
-from service import PASSWORD, bearer, claims_of, in_parallel, wait_until
+from service import PASSWORD, bearer, child_of, claims_of, in_parallel, refresh, verify, wait_until
 
 pytestmark = pytest.mark.mongo
 
@@ -32,20 +32,6 @@ def three(make, new_store):
 def clients(three):
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(one.client()) for one in three]
-
-
-def refresh(client, token):
-    return client.post("/refresh-token", json={"refresh_token": token})
-
-
-def child_of(client, token):
-    answer = refresh(client, token)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def verify(client, tokens):
-    return client.get("/verify", headers=bearer(tokens)).status_code
 
 
 def wait_for_refusal(clients, tokens):

@@ -7,19 +7,9 @@ import time
 
 import pytest
 
-from service import bearer, claims_of, free_port, in_parallel, wait_until
+from service import bearer, child_of, claims_of, free_port, in_parallel, refresh, wait_until
 
 pytestmark = pytest.mark.concurrent
-
-
-def refresh(client, token):
-    return client.post("/refresh-token", json={"refresh_token": token})
-
-
-def child_of(client, token):
-    answer = refresh(client, token)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def metric(service, name):
