@@ -83,15 +83,18 @@ class Report:
 
 def read_arguments():
     options = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
-    options.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; none: all")
+    options.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; with --against of {', '.join(against.PATHS)}; none: all")
     options.add_argument("--smoke", action="store_true", help="as short as can be, to see that all works; keeps nothing")
     options.add_argument("--peers", action="store_true", help="hash: beside the libraries that other servers call as well")
     options.add_argument("--baseline", action="store_true", help="write bench/BASELINE.md as well; all suites")
     options.add_argument("--against", metavar="REF", help="compare with another commit instead, in alternating rounds")
     against.add_options(options)
-    how = options.parse_args()
-    if unknown := sorted(set(how.suites) - set(SUITES)):
-        options.error(f"there is no suite {unknown[0]}; {', '.join(SUITES)}")
+    how = options.parse_intermixed_args()
+    known = against.PATHS if how.against else SUITES
+    if unknown := [name for name in how.suites if name not in known]:
+        options.error(f"there is no {unknown[0]}; {', '.join(known)}")
+    if how.rounds < against.LEAST_ROUNDS:
+        options.error(f"--rounds: fewer than {against.LEAST_ROUNDS} cannot tell a change from noise")
     if how.baseline and (how.suites or how.smoke):
         options.error("--baseline is of all suites")
     return how
