@@ -8,7 +8,7 @@ import ts from "typescript-eslint";
 const root = fileURLToPath(new URL(".", import.meta.url));
 
 export default ts.config(
-    { ignores: ["dist", "node_modules", "eslint.config.js"] },
+    { ignores: ["dist", "docs", "node_modules", "eslint.config.js"] },
     js.configs.recommended,
     ts.configs.strictTypeChecked,
     { languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } } },

@@ -13,14 +13,7 @@ import { kept, type Keep } from "./keep";
 import { ApiError, isAlien, NOT_DOORWARD, toApiError, UNREACHABLE } from "./problem";
 import { Subject } from "./subject";
 import { openTabs, type Tabs } from "./tabs";
-import { subjectOf, type Tokens, type User } from "./types";
-
-export type Why =
-    | "none" /* nobody was logged in */
-    | "logged_out"
-    | "elsewhere" /* logged out in another tab */
-    | "ended" /* the service ended the session, or it was too old */
-    | "deleted"; /* the account is gone */
+import { subjectOf, type Tokens, type User, type Why } from "./types";
 
 export type State =
     | { status: "unknown" } /* until the first refresh is answered */
@@ -83,7 +76,7 @@ export class Auth extends Subject<State> {
                 this.#enter(message.token);
                 this.connection.tryNow();
             } else {
-                this.#leave("elsewhere");
+                this.#leave(message.why === "logged_out" ? "elsewhere" : message.why);
             }
         });
     }
@@ -157,6 +150,10 @@ export class Auth extends Subject<State> {
             throw problem;
         }
         await this.#refresh(config.sentToken);
+        const state = this.get();
+        if (state.status !== "in" || state.account !== subjectOf(config.sentToken)) {
+            throw problem; /* somebody else has logged in meanwhile: it was not his request */
+        }
         return this.http.request<never, never>({ ...config, isRetry: true } as InternalAxiosRequestConfig);
     }
 
@@ -206,7 +203,8 @@ export class Auth extends Subject<State> {
         } else if (problem.retryAfter !== null) {
             await this.connection.pause("busy", problem.retryAfter);
         } else {
-            if (problem.status === 401) {
+            /* 422: the browser had no cookie to send. */
+            if (problem.status === 401 || problem.status === 422) {
                 this.#end(this.get().status === "unknown" ? "none" : "ended");
             }
             throw problem;
@@ -245,7 +243,7 @@ export class Auth extends Subject<State> {
         if (this.#keep === "storage") {
             kept.drop();
         }
-        if (why !== "none") {
+        if (this.get().status === "in") {
             this.#tabs.tell({ type: "out", why });
         }
         this.#leave(why);

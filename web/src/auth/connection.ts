@@ -54,7 +54,7 @@ export async function probe(baseURL: string): Promise<TroubleKind | null> {
 export class Connection extends Subject<Trouble | null> {
     readonly #baseURL: string;
     #recovery: Promise<void> | null = null;
-    #wake: (() => void) | null = null;
+    readonly #sleepers = new Set<() => void>();
 
     constructor(baseURL: string) {
         super(null);
@@ -73,22 +73,26 @@ export class Connection extends Subject<Trouble | null> {
     async pause(kind: TroubleKind, seconds: number): Promise<void> {
         this.set({ kind, until: Date.now() + seconds * 1000 });
         await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, seconds * 1000);
-            this.#wake = () => {
+            const wake = (): void => {
                 clearTimeout(timer);
+                this.#sleepers.delete(wake);
                 resolve();
             };
+            const timer = setTimeout(wake, seconds * 1000);
+            this.#sleepers.add(wake);
         });
-        this.#wake = null;
     }
 
-    /** Ends the pause. */
+    /** Ends every pause. */
     readonly tryNow = (): void => {
-        this.#wake?.();
+        for (const wake of [...this.#sleepers]) {
+            wake();
+        }
     };
 
+    /** The service has answered. While somebody still waits as it had asked, the trouble stays told. */
     readonly fine = (): void => {
-        if (this.#recovery === null) {
+        if (this.#recovery === null && this.#sleepers.size === 0 && this.get() !== null) {
             this.set(null);
         }
     };

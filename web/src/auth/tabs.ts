@@ -1,8 +1,10 @@
 /* The tabs of one browser, which share one session: what one does alone, and what they tell each other. */
 
+import type { Why } from "./types";
+
 export type Message =
     | { type: "token"; token: string } /* here is the newest */
-    | { type: "out"; why: string }; /* the session is over */
+    | { type: "out"; why: Why }; /* the session is over */
 
 export interface Tabs {
     /** Runs `work` while no other tab does; all tabs queue for it. */

@@ -1,5 +1,13 @@
 /* The answers that the client reads; clients ignore members that they do not know. openapi.yaml tells them all. */
 
+/** Why nobody is logged in. */
+export type Why =
+    | "none" /* nobody was logged in */
+    | "logged_out"
+    | "elsewhere" /* logged out in another tab */
+    | "ended" /* the service ended the session, or it was too old */
+    | "deleted"; /* the account is gone */
+
 export interface Tokens {
     access_token: string;
     expires_in: number;
@@ -27,9 +35,13 @@ export interface Session {
     current: boolean;
 }
 
-/** Whose token it is. Only to tell accounts apart on the page: a client cannot verify, and need not. */
+/** Whose token it is; empty when it does not say. Only to tell accounts apart: a client cannot verify, and need not. */
 export function subjectOf(token: string): string {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const claims: unknown = JSON.parse(atob(payload));
-    return typeof claims === "object" && claims !== null && "sub" in claims ? String(claims.sub) : "";
+    try {
+        const claims: unknown = JSON.parse(atob(payload));
+        return typeof claims === "object" && claims !== null && "sub" in claims ? String(claims.sub) : "";
+    } catch {
+        return "";
+    }
 }
