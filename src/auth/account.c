@@ -84,13 +84,13 @@ enum err auth_profile(struct auth *au, struct auth_call *call, const struct auth
 static enum err verify_current(struct auth *au, struct auth_call *call,
                                const struct store_user *user, struct span password)
 {
-    int64_t wait_ms = 0;
+    struct store_attempt attempt = { 0 };
     bool match = false;
     bool rehash = false;
     enum err e = store_user_attempt(au->options.store, user->id, au->options.login_attempts,
-                                    au->options.login_max_wait_s * SECOND_MS, &wait_ms);
+                                    au->options.login_max_wait_s * SECOND_MS, &attempt);
     if (e == ERR_TOO_MANY_ATTEMPTS) {
-        call->retry_after_s = (wait_ms + SECOND_MS - 1) / SECOND_MS;
+        call->retry_after_s = (attempt.wait_ms + SECOND_MS - 1) / SECOND_MS;
         audit(call, LOG_WARN, "password_failed", "throttled");
     }
     if (e == ERR_NOT_FOUND) {

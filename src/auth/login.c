@@ -13,6 +13,7 @@ struct guess {
     const struct store_user *user; /* NULL: a stranger's */
     uint8_t name[STORE_STRANGER_BYTES];
     struct span password;
+    struct store_attempt attempt; /* as it was counted */
 };
 
 static bool is_too_long(struct span name)
@@ -72,69 +73,53 @@ static enum err refuse(const struct auth_call *call, const char *reason)
     return ERR_BAD_CREDENTIALS;
 }
 
-static enum err count_once(struct auth *au, const struct guess *g, int64_t more_free,
-                           int64_t *ret_wait_ms)
+static enum err count_once(struct auth *au, struct guess *g, int64_t more_free)
 {
     int64_t free_attempts = au->options.login_attempts + more_free;
     int64_t max_wait_ms = au->options.login_max_wait_s * SECOND_MS;
     if (g->user == NULL) {
         return store_stranger_attempt(au->options.store, g->name, free_attempts, max_wait_ms,
-                                      ret_wait_ms);
+                                      &g->attempt);
     }
     return store_user_attempt(au->options.store, g->user->id, free_attempts, max_wait_ms,
-                              ret_wait_ms);
+                              &g->attempt);
 }
 
 /* The attempt counts as failed before the password is tried, so that parallel guesses and a crash
  * count as well; flight.h tells why a client that logs in many times at once is no guesser. */
-static enum err count_attempt(struct auth *au, struct auth_call *call, const struct guess *g,
+static enum err count_attempt(struct auth *au, struct auth_call *call, struct guess *g,
                               struct flight *flight)
 {
-    int64_t wait_ms = 0;
     enum err e = ERR_OK;
     do {
-        e = count_once(au, g, flights_allowance(au->flights, flight), &wait_ms);
+        e = count_once(au, g, flights_allowance(au->flights, flight));
     } while (e == ERR_TOO_MANY_ATTEMPTS && flights_wait(au->flights, flight));
     if (e == ERR_TOO_MANY_ATTEMPTS) {
-        call->retry_after_s = (wait_ms + SECOND_MS - 1) / SECOND_MS;
+        call->retry_after_s = (g->attempt.wait_ms + SECOND_MS - 1) / SECOND_MS;
         audit(call, LOG_WARN, "login_failed", "throttled");
     }
     return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e; /* since it was read */
 }
 
-/* Another login has renewed the hash meanwhile: its owner's failures are to be forgotten all the
- * same. A changed password has raised the epoch, and its old one opens nothing any more. */
-static enum err settle_again(struct auth *au, struct auth_call *call, const struct store_user *user)
+/* Brings the hash to the configured form. */
+static enum err renew_hash(struct auth *au, struct auth_call *call, const struct guess *g)
 {
-    struct store_user_change change = { .reset_failures = true };
+    struct store_user_change change = { .if_password_hash = g->user->password_hash };
+    TRY(password_hash(au->options.passwords, g->password, call->arena, &change.password_hash));
+    return store_user_change(au->options.store, g->user->id, &change, NULL);
+}
+
+/* What was verified is of a while ago. A changed password has raised the epoch, and its old one
+ * opens nothing any more. */
+static enum err look_again(struct auth *au, struct auth_call *call, const struct store_user *user)
+{
     struct store_user fresh = { 0 };
-    TRY(store_user_by_id(au->options.store, user->id, call->arena, &fresh));
-    if (fresh.session_epoch != user->session_epoch) {
-        return refuse(call, "changed");
+    enum err e = store_user_by_id(au->options.store, user->id, call->arena, &fresh);
+    if (e == ERR_NOT_FOUND) {
+        return refuse(call, "deleted");
     }
-    return store_user_change(au->options.store, user->id, &change, NULL);
-}
-
-/* Forgets the failures and brings the hash to the configured form, in one write where the verified
- * hash is still the stored one. */
-static enum err settle(struct auth *au, struct auth_call *call, const struct store_user *user,
-                       struct span new_hash)
-{
-    struct store_user_change change = { .if_password_hash = user->password_hash,
-                                        .password_hash = new_hash,
-                                        .reset_failures = true };
-    enum err e = store_user_change(au->options.store, user->id, &change, NULL);
-    e = e == ERR_CONFLICT ? settle_again(au, call, user) : e;
-    return e == ERR_NOT_FOUND ? refuse(call, "deleted") : e;
-}
-
-/* A hash that cannot be made or stored anew is left for the next login. */
-static enum err rehash_and_settle(struct auth *au, struct auth_call *call, const struct guess *g)
-{
-    struct span new_hash = SPAN_NONE;
-    enum err e = password_hash(au->options.passwords, g->password, call->arena, &new_hash);
-    e = e == ERR_OK ? settle(au, call, g->user, new_hash) : e;
-    return e == ERR_OK || e == ERR_BAD_CREDENTIALS ? e : settle(au, call, g->user, SPAN_NONE);
+    TRY(e);
+    return fresh.session_epoch == user->session_epoch ? ERR_OK : refuse(call, "changed");
 }
 
 /* The same hashing for everybody: a stranger, a disabled account, a wrong password. A disabled
@@ -159,10 +144,17 @@ static enum err check_password(struct auth *au, struct auth_call *call, const st
     if (user == NULL || !match) {
         return refuse(call, "credentials");
     }
-    return rehash ? rehash_and_settle(au, call, g) : settle(au, call, user, SPAN_NONE);
+    if (rehash) {
+        /* What cannot be made or stored now, or was just renewed by another, the next login sees.
+         */
+        (void)renew_hash(au, call, g);
+    }
+    return look_again(au, call, user);
 }
 
-static enum err try_guess(struct auth *au, struct auth_call *call, const struct guess *g)
+/* The verdict that others wait for comes after the session, which forgets the failures. */
+static enum err try_guess(struct auth *au, struct auth_call *call, struct guess *g,
+                          struct store_session *ret_session)
 {
     struct span name = { (const char *)g->name, sizeof(g->name) };
     struct flight flight = flights_begin(au->flights, name, g->password);
@@ -170,6 +162,7 @@ static enum err try_guess(struct auth *au, struct auth_call *call, const struct 
     enum err e = count_attempt(au, call, g, &flight);
     if (e == ERR_OK) {
         e = check_password(au, call, g);
+        e = e == ERR_OK ? session_open(au, call, g->user, g->attempt.number, ret_session) : e;
         verdict = e == ERR_OK                ? FLIGHT_RIGHT
                   : e == ERR_BAD_CREDENTIALS ? FLIGHT_WRONG
                                              : FLIGHT_UNTRIED;
@@ -195,8 +188,7 @@ enum err auth_login(struct auth *au, struct auth_call *call, const struct auth_l
     *ret_known = known;
     call->user_id = user.id;
     guess.user = known ? &user : NULL;
-    TRY(try_guess(au, call, &guess));
-    TRY(session_open(au, call, &user, &session));
+    TRY(try_guess(au, call, &guess, &session));
     moment.now_ms = auth_now_ms(au);
     TRY(session_tokens(au, call, &user, &session, moment, ret_tokens));
     audit(call, LOG_INFO, "login", NULL);

@@ -149,7 +149,7 @@ enum err session_publish_death(struct auth *au, const struct store_session *sess
 /* ---- opening ---- */
 
 enum err session_open(struct auth *au, struct auth_call *call, const struct store_user *user,
-                      struct store_session *ret_session)
+                      int64_t attempt, struct store_session *ret_session)
 {
     int64_t now = auth_now_ms(au);
     int64_t end = now + au->options.session_max_age_s * SECOND_MS;
@@ -162,6 +162,7 @@ enum err session_open(struct auth *au, struct auth_call *call, const struct stor
         .last_used_at = now,
         .idle_expires_at = least(now + au->options.refresh_expiry_s * SECOND_MS, end),
         .expires_at = end,
+        .attempt = attempt,
     };
     TRY(uuid_new(now, &s.id));
     TRY(input_printable(call->arena, call->ip, INPUT_MAX_IP_BYTES, &s.ip));

@@ -25,9 +25,10 @@ struct store_user_ops {
     enum err (*change)(struct store *s, struct uuid id, const struct store_user_change *change,
                        int64_t *ret_epoch);
     enum err (*attempt)(struct store *s, struct uuid id, int64_t free_attempts, int64_t max_wait_ms,
-                        int64_t *ret_wait_ms);
+                        struct store_attempt *ret_attempt);
     enum err (*stranger_attempt)(struct store *s, const uint8_t name[static STORE_STRANGER_BYTES],
-                                 int64_t free_attempts, int64_t max_wait_ms, int64_t *ret_wait_ms);
+                                 int64_t free_attempts, int64_t max_wait_ms,
+                                 struct store_attempt *ret_attempt);
     enum err (*remove)(struct store *s, struct uuid id, struct span if_password_hash,
                        int64_t *ret_epoch);
 };
@@ -86,6 +87,10 @@ struct store_backend {
     const struct store_upkeep_ops *upkeep;
     const struct store_bulk_ops *bulk;
 };
+
+/* What an attempt's numbers are clipped to, so that nothing overflows. */
+#define STORE_MOST_FREE_ATTEMPTS 1000000
+#define STORE_LONGEST_WAIT_MS    (INT64_C(366) * 24 * 3600 * 1000)
 
 /* The life times that every backend's sweep goes by. */
 #define STORE_SWEEP_AFTER_MS     (INT64_C(24) * 3600 * 1000)      /* past the expiry */

@@ -102,6 +102,9 @@ struct mongo_query {
 /* *rows begins empty. */
 MUST_CHECK enum err mongo_find(struct mongo_call *c, const struct mongo_query *query,
                                struct arena *a, struct mongo_rows *rows);
+/* The one with the highest `field`. */
+MUST_CHECK enum err mongo_find_last(struct mongo_call *c, const bson_t *filter, const char *field,
+                                    mongo_read_fn *read, struct arena *a, void *ret_row);
 /* mongo_find_one(), with the server's time beside it: the date "now". */
 MUST_CHECK enum err mongo_look(struct mongo_call *c, const bson_t *filter, mongo_read_fn *read,
                                struct arena *a, void *ret_row);
@@ -121,12 +124,13 @@ MUST_CHECK enum err mongo_schema_prepare(struct mongo_store *s, struct arena *a,
                                          struct span *ret_why);
 
 /* ---- the records ---- */
+void mongo_put_living(bson_t *filter, struct uuid id); /* a user that is not deleted */
 MUST_CHECK enum err mongo_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                                       int64_t max_wait_ms, int64_t *ret_wait_ms);
+                                       int64_t max_wait_ms, struct store_attempt *ret_attempt);
 MUST_CHECK enum err mongo_stranger_attempt(struct store *s,
                                            const uint8_t name[static STORE_STRANGER_BYTES],
                                            int64_t free_attempts, int64_t max_wait_ms,
-                                           int64_t *ret_wait_ms);
+                                           struct store_attempt *ret_attempt);
 /* The record as it is stored, with this call's id in it. */
 void mongo_user_put(bson_t *doc, const struct store_user *user, struct uuid call);
 void mongo_session_put(bson_t *doc, const struct store_session *session, struct uuid call);

@@ -359,38 +359,14 @@ static enum err take_one(struct mongo_call *c, mongoc_cursor_t *cursor, mongo_re
     return ERR_NOT_FOUND;
 }
 
-typedef mongoc_cursor_t *start_fn(struct mongo_call *c, const bson_t *filter);
+/* One document: the first that matches, or the one with the highest `last`. */
+struct look {
+    const bson_t *filter;
+    const char *last;
+    bool with_time;
+};
 
-static enum err read_one(struct mongo_call *c, start_fn *start, const bson_t *filter,
-                         mongo_read_fn *read, struct arena *a, void *ret_row)
-{
-    bool again = true;
-    enum err e = ERR_UNAVAILABLE;
-    while (again) {
-        begin_try(c);
-        bson_init(&c->reply);
-        mongoc_cursor_t *cursor = start(c, filter);
-        e = take_one(c, cursor, read, a, ret_row, &again);
-        mongoc_cursor_destroy(cursor);
-    }
-    return e == ERR_CONFLICT ? ERR_UNAVAILABLE : e;
-}
-
-static mongoc_cursor_t *start_find_one(struct mongo_call *c, const bson_t *filter)
-{
-    AUTO(mongo_doc) bson_t options = BSON_INITIALIZER;
-    mongo_put_int(&options, "limit", 1);
-    mongo_put_bool(&options, "singleBatch", true);
-    return mongoc_collection_find_with_opts(c->collection, filter, &options, NULL);
-}
-
-enum err mongo_find_one(struct mongo_call *c, const bson_t *filter, mongo_read_fn *read,
-                        struct arena *a, void *ret_row)
-{
-    return read_one(c, start_find_one, filter, read, a, ret_row);
-}
-
-static mongoc_cursor_t *start_look(struct mongo_call *c, const bson_t *filter)
+static mongoc_cursor_t *start_timed(struct mongo_call *c, const bson_t *filter)
 {
     bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", BCON_DOCUMENT(filter), "}", "{",
                                 "$addFields", "{", "now", "$$NOW", "}", "}", "]");
@@ -400,8 +376,49 @@ static mongoc_cursor_t *start_look(struct mongo_call *c, const bson_t *filter)
     return cursor;
 }
 
+static mongoc_cursor_t *start_look(struct mongo_call *c, const struct look *look)
+{
+    if (look->with_time) {
+        return start_timed(c, look->filter);
+    }
+    AUTO(mongo_doc) bson_t options = BSON_INITIALIZER;
+    if (look->last != NULL) {
+        BCON_APPEND(&options, "sort", "{", look->last, BCON_INT32(-1), "}");
+    }
+    mongo_put_int(&options, "limit", 1);
+    mongo_put_bool(&options, "singleBatch", true);
+    return mongoc_collection_find_with_opts(c->collection, look->filter, &options, NULL);
+}
+
+static enum err read_one(struct mongo_call *c, const struct look *look, mongo_read_fn *read,
+                         struct arena *a, void *ret_row)
+{
+    bool again = true;
+    enum err e = ERR_UNAVAILABLE;
+    while (again) {
+        begin_try(c);
+        bson_init(&c->reply);
+        mongoc_cursor_t *cursor = start_look(c, look);
+        e = take_one(c, cursor, read, a, ret_row, &again);
+        mongoc_cursor_destroy(cursor);
+    }
+    return e == ERR_CONFLICT ? ERR_UNAVAILABLE : e;
+}
+
+enum err mongo_find_one(struct mongo_call *c, const bson_t *filter, mongo_read_fn *read,
+                        struct arena *a, void *ret_row)
+{
+    return read_one(c, &(struct look){ .filter = filter }, read, a, ret_row);
+}
+
+enum err mongo_find_last(struct mongo_call *c, const bson_t *filter, const char *field,
+                         mongo_read_fn *read, struct arena *a, void *ret_row)
+{
+    return read_one(c, &(struct look){ .filter = filter, .last = field }, read, a, ret_row);
+}
+
 enum err mongo_look(struct mongo_call *c, const bson_t *filter, mongo_read_fn *read,
                     struct arena *a, void *ret_row)
 {
-    return read_one(c, start_look, filter, read, a, ret_row);
+    return read_one(c, &(struct look){ .filter = filter, .with_time = true }, read, a, ret_row);
 }

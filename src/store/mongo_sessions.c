@@ -81,6 +81,9 @@ void mongo_session_put(bson_t *doc, const struct store_session *s, struct uuid w
     mongo_put_date_or_none(doc, "revoked_at", s->revoked_at);
     mongo_put_text(doc, "ip", s->ip);
     mongo_put_text(doc, "agent", s->agent);
+    if (s->attempt != 0) {
+        mongo_put_int(doc, "try", s->attempt);
+    }
     mongo_put_uuid(doc, "write", write);
 }
 

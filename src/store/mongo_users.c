@@ -33,8 +33,7 @@ static enum err find_user(struct store *s, const bson_t *filter, struct arena *a
     return mongo_find_one(&c, filter, read_user, a, ret_user);
 }
 
-/* A user that is not deleted. */
-static void put_living(bson_t *filter, struct uuid id)
+void mongo_put_living(bson_t *filter, struct uuid id)
 {
     mongo_put_uuid(filter, "_id", id);
     mongo_put_null(filter, "deleted_at");
@@ -44,7 +43,7 @@ static enum err user_by_id(struct store *s, struct uuid id, struct arena *a,
                            struct store_user *ret_user)
 {
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
-    put_living(&filter, id);
+    mongo_put_living(&filter, id);
     return find_user(s, &filter, a, ret_user);
 }
 
@@ -221,7 +220,7 @@ static void put_mark(bson_t *update, struct uuid change)
 static void put_conditions(bson_t *filter, const struct mongo_call *c, struct uuid id,
                            const struct store_user_change *what)
 {
-    put_living(filter, id);
+    mongo_put_living(filter, id);
     if (what->if_password_hash.data != NULL) {
         mongo_put_text(filter, "password_hash", what->if_password_hash);
     }
@@ -353,7 +352,7 @@ static enum err user_remove(struct store *s, struct uuid id, struct span if_pass
     struct standing standing;
     int64_t epoch = 0;
     TRY(mongo_call_open(s, "users", &c));
-    put_living(&filter, id);
+    mongo_put_living(&filter, id);
     if (if_password_hash.data != NULL) {
         mongo_put_text(&filter, "password_hash", if_password_hash);
     }

@@ -100,11 +100,11 @@ static inline struct sqlite_store *sqlite_of(struct store *s)
 
 /* Two of the user operations (sqlite_attempts.c). */
 MUST_CHECK enum err sqlite_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                                        int64_t max_wait_ms, int64_t *ret_wait_ms);
+                                        int64_t max_wait_ms, struct store_attempt *ret_attempt);
 MUST_CHECK enum err sqlite_stranger_attempt(struct store *s,
                                             const uint8_t name[static STORE_STRANGER_BYTES],
                                             int64_t free_attempts, int64_t max_wait_ms,
-                                            int64_t *ret_wait_ms);
+                                            struct store_attempt *ret_attempt);
 
 /* One record in the writer's transaction; a conflict has written nothing. */
 MUST_CHECK enum err sqlite_user_insert(struct sqlite_conn *c, const struct store_user *user);

@@ -2,27 +2,30 @@
  * and one write for both, so that neither the answer nor its time tells them apart. */
 #include "sqlite.h"
 
-/* The rule, for a record's failures and not_before: ?2 free attempts, ?3 longest wait, ?4 now. A
- * wait that lies further ahead than any that is given now comes from another setting or from a
- * clock that was wrong, and counts as over. The shift is bounded, so that nothing overflows. */
-#define FAILURES "min(failures, 1000000000) + 1"
+/* The rule, for a record's failures and not_before: ?2 free attempts, ?3 longest wait, ?4 now, ?6
+ * the silence after which failures are forgotten. A wait that lies further ahead than any that is
+ * given now comes from another setting or from a clock that was wrong, and counts as over. The
+ * shift is bounded, so that nothing overflows. */
+#define KNOWN                                                                                      \
+    "CASE WHEN not_before > 0 AND not_before < ?4 - ?6 THEN 0"                                     \
+    " ELSE min(failures, 1000000000) END"
 #define NOT_BEFORE                                                                                 \
-    "CASE WHEN failures < ?2 THEN not_before ELSE ?4 + min(?3, 1000 << min(failures - ?2, 40)) "   \
-    "END"
+    "?4 + CASE WHEN " KNOWN " < ?2 THEN 0 ELSE min(?3, 1000 << min(" KNOWN " - ?2, 40)) END"
 #define IS_OVER "(not_before <= ?4 OR not_before > ?4 + ?3)"
 
-static const char sql_user[] = "UPDATE users SET failures = " FAILURES ", not_before = " NOT_BEFORE
-                               " WHERE id = ?1 AND deleted_at = 0 AND " IS_OVER;
+static const char sql_user[] =
+    "UPDATE users SET failures = " KNOWN " + 1, not_before = " NOT_BEFORE
+    " WHERE id = ?1 AND deleted_at = 0 AND " IS_OVER " RETURNING failures";
 static const char sql_user_wait[] = "SELECT not_before FROM users WHERE id = ?1 AND deleted_at = 0";
 
 /* A name that is not in its place begins without failures, whoever was there. */
 static const char sql_stranger[] =
     "INSERT OR REPLACE INTO strangers (slot, name, failures, not_before)"
-    " SELECT ?5, ?1, " FAILURES ", " NOT_BEFORE
+    " SELECT ?5, ?1, " KNOWN " + 1, " NOT_BEFORE
     " FROM (SELECT coalesce(max(failures), 0) AS failures,"
     "   coalesce(max(not_before), 0) AS not_before"
     "   FROM strangers WHERE slot = ?5 AND name = ?1)"
-    " WHERE " IS_OVER;
+    " WHERE " IS_OVER " RETURNING failures";
 static const char sql_stranger_wait[] = "SELECT not_before FROM strangers WHERE name = ?1 AND"
                                         " slot = ?2";
 
@@ -31,7 +34,7 @@ struct attempt {
     bool is_stranger;
     int64_t slot; /* a stranger's */
     int64_t free_attempts, max_wait_ms;
-    int64_t wait_ms; /* the result of a refusal */
+    struct store_attempt result;
 };
 
 static enum err read_wait(struct sqlite_conn *c, int64_t now_ms, struct attempt *attempt)
@@ -45,7 +48,7 @@ static enum err read_wait(struct sqlite_conn *c, int64_t now_ms, struct attempt 
     TRY(sqlite_row(&q));
     int64_t not_before = sqlite_read_int(&q);
     TRY(sqlite_read_end(&q));
-    attempt->wait_ms = not_before - now_ms;
+    attempt->result.wait_ms = not_before - now_ms;
     return ERR_TOO_MANY_ATTEMPTS;
 }
 
@@ -58,12 +61,15 @@ static enum err count_attempt(struct sqlite_conn *c, int64_t now_ms, void *argum
     sqlite_bind_int(&q, attempt->free_attempts);
     sqlite_bind_int(&q, attempt->max_wait_ms);
     sqlite_bind_int(&q, now_ms);
-    if (attempt->is_stranger) {
-        sqlite_bind_int(&q, attempt->slot);
+    sqlite_bind_int(&q, attempt->slot);
+    sqlite_bind_int(&q, STORE_FORGET_WAITS(attempt->free_attempts) * attempt->max_wait_ms);
+    enum err e = sqlite_row(&q);
+    if (e == ERR_NOT_FOUND) {
+        return read_wait(c, now_ms, attempt);
     }
-    int64_t changed = 0;
-    TRY(sqlite_run(&q, &changed));
-    return changed == 1 ? ERR_OK : read_wait(c, now_ms, attempt);
+    TRY(e);
+    attempt->result.number = sqlite_read_int(&q);
+    return sqlite_read_end(&q);
 }
 
 static int64_t clip(int64_t value, int64_t least, int64_t most)
@@ -71,34 +77,35 @@ static int64_t clip(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-static enum err run_attempt(struct store *s, struct attempt *attempt, int64_t *ret_wait_ms)
+static enum err run_attempt(struct store *s, struct attempt *attempt,
+                            struct store_attempt *ret_attempt)
 {
-    static const int64_t one_year_ms = INT64_C(366) * 24 * 3600 * 1000;
-    attempt->free_attempts = clip(attempt->free_attempts, 0, INT32_MAX);
-    attempt->max_wait_ms = clip(attempt->max_wait_ms, 0, one_year_ms);
+    attempt->free_attempts = clip(attempt->free_attempts, 0, STORE_MOST_FREE_ATTEMPTS);
+    attempt->max_wait_ms = clip(attempt->max_wait_ms, 0, STORE_LONGEST_WAIT_MS);
     enum err e = sqlite_write(&sqlite_of(s)->writer, count_attempt, attempt);
-    if (e == ERR_TOO_MANY_ATTEMPTS) {
-        *ret_wait_ms = attempt->wait_ms;
+    if (e == ERR_OK || e == ERR_TOO_MANY_ATTEMPTS) {
+        *ret_attempt = attempt->result;
     }
     return e;
 }
 
 enum err sqlite_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                             int64_t max_wait_ms, int64_t *ret_wait_ms)
+                             int64_t max_wait_ms, struct store_attempt *ret_attempt)
 {
     struct attempt attempt = { .key = { (const char *)id.bytes, UUID_BYTES },
                                .free_attempts = free_attempts,
                                .max_wait_ms = max_wait_ms };
-    return run_attempt(s, &attempt, ret_wait_ms);
+    return run_attempt(s, &attempt, ret_attempt);
 }
 
 enum err sqlite_stranger_attempt(struct store *s, const uint8_t name[static STORE_STRANGER_BYTES],
-                                 int64_t free_attempts, int64_t max_wait_ms, int64_t *ret_wait_ms)
+                                 int64_t free_attempts, int64_t max_wait_ms,
+                                 struct store_attempt *ret_attempt)
 {
     struct attempt attempt = { .key = { (const char *)name, STORE_STRANGER_BYTES },
                                .is_stranger = true,
                                .slot = (name[0] << 8 | name[1]) % STORE_STRANGERS,
                                .free_attempts = free_attempts,
                                .max_wait_ms = max_wait_ms };
-    return run_attempt(s, &attempt, ret_wait_ms);
+    return run_attempt(s, &attempt, ret_attempt);
 }

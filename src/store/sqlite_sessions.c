@@ -35,6 +35,9 @@ static const char sql_evict[] =
     " ORDER BY last_used_at DESC, id DESC LIMIT ?6 OFFSET ?5)"
     " RETURNING id";
 
+static const char sql_forgive[] = "UPDATE users SET failures = 0, not_before = 0"
+                                  " WHERE id = ?1 AND (failures > 0 OR not_before > 0)";
+
 struct addition {
     const struct store_session *session;
     size_t max_sessions;
@@ -63,12 +66,19 @@ enum err sqlite_session_insert(struct sqlite_conn *c, const struct store_session
     return changed == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
-static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argument)
+static enum err forgive(struct sqlite_conn *c, const struct store_session *s)
 {
-    struct addition *addition = argument;
+    int64_t changed = 0;
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_forgive, &q));
+    sqlite_bind_uuid(&q, s->user_id);
+    return sqlite_run(&q, &changed);
+}
+
+static enum err evict(struct sqlite_conn *c, int64_t now_ms, struct addition *addition)
+{
     const struct store_session *s = addition->session;
     struct store_evicted *evicted = &addition->evicted;
-    TRY(sqlite_session_insert(c, s));
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
     TRY(sqlite_query_open(c, sql_evict, &q));
     sqlite_bind_uuid(&q, s->user_id);
@@ -85,6 +95,16 @@ static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argum
         TRY(sqlite_read_end(&q));
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err add_and_evict(struct sqlite_conn *c, int64_t now_ms, void *argument)
+{
+    struct addition *addition = argument;
+    TRY(sqlite_session_insert(c, addition->session));
+    if (addition->session->attempt != 0) {
+        TRY(forgive(c, addition->session));
+    }
+    return evict(c, now_ms, addition);
 }
 
 static enum err session_add(struct store *s, const struct store_session *session,

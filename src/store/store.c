@@ -110,20 +110,21 @@ enum err store_user_change(struct store *s, struct uuid id, const struct store_u
 }
 
 enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                            int64_t max_wait_ms, int64_t *ret_wait_ms)
+                            int64_t max_wait_ms, struct store_attempt *ret_attempt)
 {
     int64_t started = clock_monotonic_us();
     return measured(OPERATION_WRITE, started,
-                    s->backend->users->attempt(s, id, free_attempts, max_wait_ms, ret_wait_ms));
+                    s->backend->users->attempt(s, id, free_attempts, max_wait_ms, ret_attempt));
 }
 
 enum err store_stranger_attempt(struct store *s, const uint8_t name[static STORE_STRANGER_BYTES],
-                                int64_t free_attempts, int64_t max_wait_ms, int64_t *ret_wait_ms)
+                                int64_t free_attempts, int64_t max_wait_ms,
+                                struct store_attempt *ret_attempt)
 {
     int64_t started = clock_monotonic_us();
     return measured(
         OPERATION_WRITE, started,
-        s->backend->users->stranger_attempt(s, name, free_attempts, max_wait_ms, ret_wait_ms));
+        s->backend->users->stranger_attempt(s, name, free_attempts, max_wait_ms, ret_attempt));
 }
 
 enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,

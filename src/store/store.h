@@ -5,9 +5,9 @@
  *
  * Threads:   every call may block; worker threads only, many at once.
  * Ownership: arguments are borrowed for the call; results are copied into the caller's arena.
- * Failure:   on error no ret_ argument is written. Besides what is listed: ERR_UNAVAILABLE (a
- * change may have been made), ERR_NOMEM. Units: Unix milliseconds UTC, 0: never; e-mails come
- * lower-cased. */
+ * Failure:   on error no ret_ argument is written. Besides what is listed: ERR_NOMEM, and
+ *            ERR_UNAVAILABLE, after which a change may have been made.
+ * Units:     Unix milliseconds UTC, 0: never; e-mails come lower-cased. */
 #ifndef DOORWARD_STORE_H
 #define DOORWARD_STORE_H
 
@@ -42,8 +42,8 @@ struct store_user {
     bool disabled;
     int64_t session_epoch;  /* sessions of another epoch are dead ... */
     struct uuid epoch_keep; /* ... but this one; nil for none */
-    int64_t failures;       /* since the last success */
-    int64_t not_before;     /* no password is tried before */
+    int64_t failures;       /* attempts since the last success that the store has noticed */
+    int64_t not_before;     /* no password is tried before; without a wait, when one last was */
     int64_t created_at, updated_at;
 };
 /* The caller gives id, created_at, updated_at. ERR_CONFLICT_USERNAME, ERR_CONFLICT_EMAIL: taken. */
@@ -75,12 +75,19 @@ struct store_user_change {
 /* *ret_epoch, the session_epoch after the change, may be NULL. */
 MUST_CHECK enum err store_user_change(struct store *s, struct uuid id,
                                       const struct store_user_change *change, int64_t *ret_epoch);
-/* Before a password is tried: count the attempt as failed, in one write (a success resets it). With
- * `free_attempts` used up not_before moves to now + 1 s * 2^(failures - free_attempts), at most
- * max_wait_ms. ERR_TOO_MANY_ATTEMPTS: not_before is not reached; nothing was written, *ret_wait_ms
- * says how long. A not_before further ahead than max_wait_ms (a clock was wrong) counts as over. */
+/* Before a password is tried: count the attempt as failed, in one write. A success is told with the
+ * session that it opens, and with store_user_change(). With `free_attempts` used up not_before
+ * moves to now + 1 s * 2^(failures - free_attempts), at most max_wait_ms. ERR_TOO_MANY_ATTEMPTS: it
+ * is not reached; nothing was written. One further ahead than max_wait_ms (a clock was wrong)
+ * counts as over. Failures are forgotten when for STORE_FORGET_WAITS(free_attempts) * max_wait_ms
+ * none was added: who waits so long could have tried as often meanwhile. */
+#define STORE_FORGET_WAITS(free_attempts) ((free_attempts) + 41)
+struct store_attempt {
+    int64_t number;  /* ERR_OK: names the attempt to store_session_add(); never 0 */
+    int64_t wait_ms; /* ERR_TOO_MANY_ATTEMPTS: until the next may be tried */
+};
 MUST_CHECK enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                                       int64_t max_wait_ms, int64_t *ret_wait_ms);
+                                       int64_t max_wait_ms, struct store_attempt *ret_attempt);
 /* The same for a name that no user has, so that guessing it is slowed alike: `name` is a keyed hash
  * of it. There are STORE_STRANGERS places, chosen by its first two bytes; a name takes over the
  * place of another, whose failures are forgotten. Never ERR_NOT_FOUND. */
@@ -89,7 +96,7 @@ MUST_CHECK enum err store_user_attempt(struct store *s, struct uuid id, int64_t 
 MUST_CHECK enum err store_stranger_attempt(struct store *s,
                                            const uint8_t name[static STORE_STRANGER_BYTES],
                                            int64_t free_attempts, int64_t max_wait_ms,
-                                           int64_t *ret_wait_ms);
+                                           struct store_attempt *ret_attempt);
 /* Leaves a tombstone without names, hash or roles, so that the names are free. With
  * if_password_hash as above. ERR_NOT_FOUND. */
 MUST_CHECK enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,
@@ -106,13 +113,18 @@ struct store_session {
     int64_t expires_at;      /* ... up to this, which never moves */
     int64_t revoked_at;      /* 0: lives */
     struct span ip, agent;   /* of the last use */
+    int64_t attempt;         /* for adding: whose success opened it, or 0; 0 when read */
 };
 /* Adds, and revokes the longest unused living sessions of this user beyond `max_sessions`; those of
  * an older epoch do not count, but epoch_keep does. Of more than STORE_MAX_EVICTED, after a lower
  * setting, the next call takes the rest. A backend that writes one record at a time adds first and
  * evicts then: the second write is idempotent, and the next login makes up for a lost one.
  * *ret_evicted, whom it revoked, for the caller to publish, may be NULL. ERR_CONFLICT: the id is
- * taken. */
+ * taken.
+ *
+ * With `attempt` the user's failures and wait are forgotten: at once, or by the next attempt, which
+ * finds the session; not then, if a later attempt had already been found to be right. Either way a
+ * login is an attempt and a session, two writes. */
 #define STORE_MAX_EVICTED 64
 struct store_evicted {
     struct uuid ids[STORE_MAX_EVICTED];

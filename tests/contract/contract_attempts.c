@@ -24,21 +24,39 @@ static struct store *open_with_user(int64_t failures, int64_t wait_ms)
     return s;
 }
 
-/* -1: nothing was told. */
-static void check_wait(int64_t actual, int64_t expected)
+static void check_attempt(struct store *s, enum err expected, int64_t expected_wait_ms)
 {
-    if (expected < 0) {
-        CHECK_INT(actual, expected);
-    } else {
-        CHECK_WAIT(actual, expected);
+    struct store_attempt attempt = { 0 };
+    CHECK_ERR(store_user_attempt(s, contract_id(1), FREE_ATTEMPTS, MAX_WAIT_MS, &attempt),
+              expected);
+    if (expected == ERR_TOO_MANY_ATTEMPTS) {
+        CHECK_WAIT(attempt.wait_ms, expected_wait_ms);
     }
 }
 
-static void check_attempt(struct store *s, enum err expected, int64_t expected_wait_ms)
+/* A session of the user's, as a login opens it. */
+static void open_session(struct store *s, uint64_t number, int64_t attempt)
 {
-    int64_t wait = -1;
-    CHECK_ERR(store_user_attempt(s, contract_id(1), FREE_ATTEMPTS, MAX_WAIT_MS, &wait), expected);
-    check_wait(wait, expected_wait_ms);
+    struct store_session session = contract_session(number, contract_id(1));
+    session.attempt = attempt;
+    CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
+}
+
+static int64_t count_attempt(struct store *s)
+{
+    struct store_attempt attempt = { 0 };
+    CHECK_ERR(store_user_attempt(s, contract_id(1), FREE_ATTEMPTS, MAX_WAIT_MS, &attempt), ERR_OK);
+    CHECK(attempt.number != 0);
+    return attempt.number;
+}
+
+/* All that are free, and the first that costs a wait. */
+static void use_up_all(struct store *s)
+{
+    for (int i = 0; i < FREE_ATTEMPTS + 1; i++) {
+        check_attempt(s, ERR_OK, 0);
+    }
+    check_attempt(s, ERR_TOO_MANY_ATTEMPTS, 1000);
 }
 
 TEST(the_first_attempts_are_free_and_counted)
@@ -46,11 +64,11 @@ TEST(the_first_attempts_are_free_and_counted)
     AUTO(store) struct store *s = open_with_user(0, 0);
     CONTRACT_ARENA(a);
     for (int i = 0; i < FREE_ATTEMPTS; i++) {
-        check_attempt(s, ERR_OK, -1);
+        check_attempt(s, ERR_OK, 0);
     }
     struct store_user user = user_of(s, &a);
     CHECK_INT(user.failures, FREE_ATTEMPTS);
-    CHECK_INT(user.not_before, 0);
+    CHECK_TIME(user.not_before, CONTRACT_START_MS);
 }
 
 TEST(then_the_wait_doubles_up_to_its_maximum)
@@ -58,7 +76,7 @@ TEST(then_the_wait_doubles_up_to_its_maximum)
     AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS, 0);
     static const int64_t waits[] = { 1000, 2000, 4000, MAX_WAIT_MS, MAX_WAIT_MS };
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-        check_attempt(s, ERR_OK, -1);
+        check_attempt(s, ERR_OK, 0);
         check_attempt(s, ERR_TOO_MANY_ATTEMPTS, waits[i]);
         contract_pass_time(waits[i] - contract_moment_ms());
         check_attempt(s, ERR_TOO_MANY_ATTEMPTS, contract_moment_ms());
@@ -70,7 +88,7 @@ TEST(a_refused_attempt_is_not_counted)
 {
     AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS, 0);
     CONTRACT_ARENA(a);
-    check_attempt(s, ERR_OK, -1);
+    check_attempt(s, ERR_OK, 0);
     for (int i = 0; i < 5; i++) {
         check_attempt(s, ERR_TOO_MANY_ATTEMPTS, 1000);
     }
@@ -80,19 +98,98 @@ TEST(a_refused_attempt_is_not_counted)
 TEST(a_success_makes_attempts_free_again)
 {
     AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS + 2, 0);
-    check_attempt(s, ERR_OK, -1);
+    check_attempt(s, ERR_OK, 0);
     struct store_user_change success = { .reset_failures = true };
     CHECK_ERR(store_user_change(s, contract_id(1), &success, NULL), ERR_OK);
     for (int i = 0; i < FREE_ATTEMPTS; i++) {
-        check_attempt(s, ERR_OK, -1);
+        check_attempt(s, ERR_OK, 0);
     }
+}
+
+TEST(the_session_of_an_attempt_forgets_the_failures_and_the_wait)
+{
+    AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS + 2, 0);
+    open_session(s, 1, count_attempt(s));
+    use_up_all(s);
+}
+
+TEST(a_session_that_no_attempt_opened_forgets_nothing)
+{
+    AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS, 0);
+    check_attempt(s, ERR_OK, 0);
+    open_session(s, 1, 0);
+    check_attempt(s, ERR_TOO_MANY_ATTEMPTS, 1000);
+}
+
+TEST(a_session_forgets_once)
+{
+    AUTO(store) struct store *s = open_with_user(0, 0);
+    open_session(s, 1, count_attempt(s));
+    use_up_all(s);
+    contract_pass_time(1000);
+    check_attempt(s, ERR_OK, 0);
+    check_attempt(s, ERR_TOO_MANY_ATTEMPTS, 2000);
+}
+
+TEST(somebody_elses_session_forgets_nothing)
+{
+    AUTO(store) struct store *s = open_with_user(0, 0);
+    struct store_user other = contract_user(2);
+    CHECK_ERR(store_user_add(s, &other), ERR_OK);
+    struct store_session session = contract_session(1, other.id);
+    session.attempt = 100;
+    CHECK_ERR(store_session_add(s, &session, 10, NULL), ERR_OK);
+    use_up_all(s);
+}
+
+TEST(logins_in_a_row_are_never_slowed)
+{
+    AUTO(store) struct store *s = open_with_user(0, 0);
+    for (uint64_t i = 1; i <= 5 * FREE_ATTEMPTS; i++) {
+        open_session(s, i, count_attempt(s));
+    }
+    use_up_all(s);
+}
+
+TEST(a_revoked_session_has_proved_its_attempt_all_the_same)
+{
+    AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS, 0);
+    open_session(s, 1, count_attempt(s));
+    CHECK_ERR(store_session_revoke(s, contract_id(1)), ERR_OK);
+    use_up_all(s);
+}
+
+TEST(the_success_of_one_of_many_at_once_forgets_the_others)
+{
+    AUTO(store) struct store *s = open_with_user(0, 0);
+    int64_t first = count_attempt(s);
+    int64_t second = count_attempt(s);
+    (void)count_attempt(s);
+    open_session(s, 2, second);
+    use_up_all(s);
+    open_session(s, 1, first); /* late; what it forgets is the store's choice */
+    contract_pass_time(1000);
+    check_attempt(s, ERR_OK, 0);
+}
+
+/* As long as who waits could have tried as often. */
+TEST(failures_are_forgotten_after_a_long_silence_and_not_before)
+{
+    AUTO(store) struct store *s = open_with_user(FREE_ATTEMPTS, 0);
+    int64_t silence_ms = STORE_FORGET_WAITS(FREE_ATTEMPTS) * MAX_WAIT_MS;
+    check_attempt(s, ERR_OK, 0);
+    contract_pass_time(1000 + silence_ms - 2 * contract_moment_ms());
+    check_attempt(s, ERR_OK, 0);
+    check_attempt(s, ERR_TOO_MANY_ATTEMPTS, 2000);
+    contract_pass_time(2000 + silence_ms + contract_moment_ms());
+    use_up_all(s);
 }
 
 TEST(a_wait_longer_than_any_that_is_given_counts_as_over)
 {
     AUTO(store)
     struct store *s = open_with_user(FREE_ATTEMPTS, MAX_WAIT_MS + contract_moment_ms());
-    check_attempt(s, ERR_OK, -1);
+    check_attempt(s, ERR_OK, 0);
     check_attempt(s, ERR_TOO_MANY_ATTEMPTS, 1000);
 }
 
@@ -100,19 +197,19 @@ TEST(extreme_numbers_neither_overflow_nor_open_the_door)
 {
     AUTO(store) struct store *s = open_with_user(INT64_MAX, 0);
     CONTRACT_ARENA(a);
-    int64_t wait = -1;
-    CHECK_ERR(store_user_attempt(s, contract_id(1), 0, INT64_MAX, &wait), ERR_OK);
+    struct store_attempt attempt;
+    CHECK_ERR(store_user_attempt(s, contract_id(1), 0, INT64_MAX, &attempt), ERR_OK);
     struct store_user user = user_of(s, &a);
     CHECK(user.failures > 1000);
     CHECK(user.not_before > CONTRACT_START_MS + INT64_C(24) * 3600 * 1000);
-    CHECK_ERR(store_user_attempt(s, contract_id(1), 0, INT64_MAX, &wait), ERR_TOO_MANY_ATTEMPTS);
-    CHECK_ERR(store_user_attempt(s, contract_id(1), INT64_MIN, INT64_MIN, &wait), ERR_OK);
+    CHECK_ERR(store_user_attempt(s, contract_id(1), 0, INT64_MAX, &attempt), ERR_TOO_MANY_ATTEMPTS);
+    CHECK_ERR(store_user_attempt(s, contract_id(1), INT64_MIN, INT64_MIN, &attempt), ERR_OK);
 }
 
 TEST(an_attempt_on_an_unknown_account_is_not_found)
 {
     AUTO(store) struct store *s = contract_open_empty();
-    check_attempt(s, ERR_NOT_FOUND, -1);
+    check_attempt(s, ERR_NOT_FOUND, 0);
 }
 
 /* ---- strangers ---- */
@@ -129,15 +226,18 @@ static struct name name_of(unsigned place, uint8_t number)
 static void check_stranger(struct store *s, struct name name, enum err expected,
                            int64_t expected_wait_ms)
 {
-    int64_t wait = -1;
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, FREE_ATTEMPTS, MAX_WAIT_MS, &wait), expected);
-    check_wait(wait, expected_wait_ms);
+    struct store_attempt attempt = { 0 };
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, FREE_ATTEMPTS, MAX_WAIT_MS, &attempt),
+              expected);
+    if (expected == ERR_TOO_MANY_ATTEMPTS) {
+        CHECK_WAIT(attempt.wait_ms, expected_wait_ms);
+    }
 }
 
 static void use_up(struct store *s, struct name name)
 {
     for (int i = 0; i < FREE_ATTEMPTS + 1; i++) {
-        check_stranger(s, name, ERR_OK, -1);
+        check_stranger(s, name, ERR_OK, 0);
     }
     check_stranger(s, name, ERR_TOO_MANY_ATTEMPTS, 1000);
 }
@@ -160,6 +260,7 @@ static struct step next_step(uint32_t *random, enum err last, int64_t last_wait_
     struct step step = { .free_attempts = next_random(random) % 20 == 0 ? 0 : FREE_ATTEMPTS,
                          .max_wait_ms = next_random(random) % 30 == 0 ? 500 : MAX_WAIT_MS,
                          .pass_ms = (int64_t)(next_random(random) % 4000) - 800 };
+    bool is_silence = next_random(random) % 25 == 0;
     if (contract_clock_runs()) {
         bool is_part = last_wait_ms > 3 * contract_moment_ms() && step.pass_ms % 2 == 0;
         step.max_wait_ms = MAX_WAIT_MS;
@@ -167,6 +268,7 @@ static struct step next_step(uint32_t *random, enum err last, int64_t last_wait_
                        : is_part      ? last_wait_ms / 3
                                       : last_wait_ms + contract_moment_ms();
     }
+    step.pass_ms = is_silence ? 2 * STORE_FORGET_WAITS(FREE_ATTEMPTS) * MAX_WAIT_MS : step.pass_ms;
     return step;
 }
 
@@ -178,20 +280,19 @@ TEST(a_stranger_is_answered_as_a_user_in_any_series_of_attempts)
     int refused = 0;
     int steps = contract_clock_runs() ? 120 : 600;
     enum err of_user = ERR_OK;
-    int64_t waits[2] = { -1, -1 };
+    struct store_attempt attempts[2] = { 0 };
     for (int i = 0; i < steps; i++) {
-        struct step step = next_step(&random, of_user, waits[0]);
+        struct step step = next_step(&random, of_user, attempts[0].wait_ms);
         contract_pass_time(step.pass_ms);
-        waits[0] = waits[1] = -1;
-        of_user =
-            store_user_attempt(s, contract_id(1), step.free_attempts, step.max_wait_ms, &waits[0]);
-        enum err of_stranger =
-            store_stranger_attempt(s, name.bytes, step.free_attempts, step.max_wait_ms, &waits[1]);
+        of_user = store_user_attempt(s, contract_id(1), step.free_attempts, step.max_wait_ms,
+                                     &attempts[0]);
+        enum err of_stranger = store_stranger_attempt(s, name.bytes, step.free_attempts,
+                                                      step.max_wait_ms, &attempts[1]);
         CHECK_ERR(of_stranger, of_user);
         if (contract_clock_runs()) {
-            CHECK(llabs(waits[1] - waits[0]) < contract_moment_ms());
+            CHECK(llabs(attempts[1].wait_ms - attempts[0].wait_ms) < contract_moment_ms());
         } else {
-            CHECK_INT(waits[1], waits[0]);
+            CHECK_INT(attempts[1].wait_ms, attempts[0].wait_ms);
         }
         refused += of_user == ERR_TOO_MANY_ATTEMPTS;
     }
@@ -202,12 +303,13 @@ TEST(a_stranger_waits_by_the_stores_clock_from_the_first_attempt_if_none_is_free
 {
     AUTO(store) struct store *s = contract_open_empty();
     struct name name = name_of(0, 0);
-    int64_t wait = -1;
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &wait), ERR_OK);
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &wait), ERR_TOO_MANY_ATTEMPTS);
-    CHECK_WAIT(wait, 1000);
+    struct store_attempt attempt;
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &attempt), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &attempt),
+              ERR_TOO_MANY_ATTEMPTS);
+    CHECK_WAIT(attempt.wait_ms, 1000);
     contract_pass_time(1000);
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &wait), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, 0, MAX_WAIT_MS, &attempt), ERR_OK);
 }
 
 TEST(the_first_and_the_last_place_are_of_different_names)
@@ -235,7 +337,7 @@ TEST(a_strangers_failures_are_there_after_closing_and_for_others_at_once)
     use_up(s, name);
     for (int64_t wait = 1000; wait < 4000; wait *= 2) {
         contract_pass_time(wait);
-        check_stranger(s, name, ERR_OK, -1);
+        check_stranger(s, name, ERR_OK, 0);
     }
     check_stranger(other, name, ERR_TOO_MANY_ATTEMPTS, 4000);
     store_close(s);
@@ -248,23 +350,26 @@ TEST(sweeping_leaves_strangers)
     AUTO(store) struct store *s = contract_open_empty();
     bool more = true;
     use_up(s, name_of(9, 1));
+    struct name name = name_of(9, 1);
+    struct store_attempt attempt;
     contract_pass_time(INT64_C(1000) * 24 * 3600 * 1000);
     CHECK_ERR(store_sweep(s, 1000, &more), ERR_OK);
-    check_stranger(s, name_of(9, 1), ERR_OK, -1);
-    check_stranger(s, name_of(9, 1), ERR_TOO_MANY_ATTEMPTS, 2000);
+    /* Waits of a year, so that nothing is forgotten by itself. */
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, FREE_ATTEMPTS, INT64_MAX, &attempt), ERR_OK);
+    check_stranger(s, name, ERR_TOO_MANY_ATTEMPTS, 2000);
 }
 
 TEST(extreme_numbers_are_harmless_for_strangers_as_well)
 {
     AUTO(store) struct store *s = contract_open_empty();
     struct name name = name_of(9, 1);
-    int64_t wait = -1;
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MAX, INT64_MAX, &wait), ERR_OK);
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MIN, &wait), ERR_OK);
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MAX, &wait), ERR_OK);
-    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MAX, &wait),
+    struct store_attempt attempt;
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MAX, INT64_MAX, &attempt), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MIN, &attempt), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MAX, &attempt), ERR_OK);
+    CHECK_ERR(store_stranger_attempt(s, name.bytes, INT64_MIN, INT64_MAX, &attempt),
               ERR_TOO_MANY_ATTEMPTS);
-    CHECK(wait > 0);
+    CHECK(attempt.wait_ms > 0);
 }
 
 CONTRACT_GROUP(
@@ -272,6 +377,14 @@ CONTRACT_GROUP(
     cmocka_unit_test(then_the_wait_doubles_up_to_its_maximum),
     cmocka_unit_test(a_refused_attempt_is_not_counted),
     cmocka_unit_test(a_success_makes_attempts_free_again),
+    cmocka_unit_test(the_session_of_an_attempt_forgets_the_failures_and_the_wait),
+    cmocka_unit_test(a_session_that_no_attempt_opened_forgets_nothing),
+    cmocka_unit_test(a_session_forgets_once),
+    cmocka_unit_test(somebody_elses_session_forgets_nothing),
+    cmocka_unit_test(logins_in_a_row_are_never_slowed),
+    cmocka_unit_test(a_revoked_session_has_proved_its_attempt_all_the_same),
+    cmocka_unit_test(the_success_of_one_of_many_at_once_forgets_the_others),
+    cmocka_unit_test(failures_are_forgotten_after_a_long_silence_and_not_before),
     cmocka_unit_test(a_wait_longer_than_any_that_is_given_counts_as_over),
     cmocka_unit_test(extreme_numbers_neither_overflow_nor_open_the_door),
     cmocka_unit_test(an_attempt_on_an_unknown_account_is_not_found),

@@ -87,8 +87,8 @@ TEST(of_many_who_take_one_username_exactly_one_gets_it)
 static void attempt(void *argument, size_t index)
 {
     struct world *w = argument;
-    int64_t wait = 0;
-    note(w, store_user_attempt(w->stores[index % 2], contract_id(1), 5, 60000, &wait));
+    struct store_attempt attempt;
+    note(w, store_user_attempt(w->stores[index % 2], contract_id(1), 5, 60000, &attempt));
 }
 
 TEST(of_many_attempts_at_once_only_the_free_ones_and_one_more_pass)
@@ -107,8 +107,8 @@ static void attempt_stranger(void *argument, size_t index)
 {
     struct world *w = argument;
     uint8_t name[STORE_STRANGER_BYTES] = { 1, 2, 3 };
-    int64_t wait = 0;
-    note(w, store_stranger_attempt(w->stores[index % 2], name, 5, 60000, &wait));
+    struct store_attempt attempt;
+    note(w, store_stranger_attempt(w->stores[index % 2], name, 5, 60000, &attempt));
 }
 
 TEST(of_many_attempts_at_a_stranger_at_once_no_more_pass)

@@ -315,13 +315,13 @@ TEST(a_deleted_user_is_gone_for_every_call_and_its_names_are_free)
     CHECK_INT(epoch, 4);
 
     struct store_user found = { 0 };
-    int64_t wait = 0;
+    struct store_attempt attempt;
     struct store_user_change change = { .state = STORE_ENABLE };
     CHECK_ERR(store_user_by_id(s, ann.id, &a, &found), ERR_NOT_FOUND);
     CHECK_ERR(store_user_by_username(s, ann.username, &a, &found), ERR_NOT_FOUND);
     CHECK_ERR(store_user_by_email(s, ann.email, &a, &found), ERR_NOT_FOUND);
     CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_NOT_FOUND);
-    CHECK_ERR(store_user_attempt(s, ann.id, 10, 1000, &wait), ERR_NOT_FOUND);
+    CHECK_ERR(store_user_attempt(s, ann.id, 10, 1000, &attempt), ERR_NOT_FOUND);
     CHECK_ERR(store_user_delete(s, ann.id, SPAN_NONE, NULL), ERR_NOT_FOUND);
     CHECK_ERR(store_user_add(s, &ann), ERR_CONFLICT); /* the id is spent */
 

@@ -198,12 +198,14 @@ static void change_all(struct store *s, struct arena *a, struct outcome *o)
     struct store_revocation revocation = { .id = id, .expires_at = expiry };
     struct store_key key = { .kid = SPAN("k"), .algorithm = SPAN("ES256"), .generation = 1 };
     struct store_user_change change = { .reset_failures = true };
+    struct store_attempt attempt = { 0 };
     int64_t number = 0;
     bool rotated = false;
     o->user = succeeded(store_user_add(s, &user));
-    (void)succeeded(store_user_attempt(s, id, 5, 1000, &number));
-    (void)succeeded(store_stranger_attempt(s, id.bytes, 5, 1000, &number));
+    (void)succeeded(store_user_attempt(s, id, 5, 1000, &attempt));
+    (void)succeeded(store_stranger_attempt(s, id.bytes, 5, 1000, &attempt));
     (void)succeeded(store_user_change(s, id, &change, &number));
+    session.attempt = attempt.number;
     o->session = succeeded(store_session_add(s, &session, 10, NULL));
     o->rotated = succeeded(store_session_rotate(s, &rotation, a, &rotated, &session, &number));
     o->revocation = succeeded(store_revocation_put(s, &revocation));

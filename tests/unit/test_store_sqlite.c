@@ -496,8 +496,8 @@ static void check_migrated(struct world *w, struct span ip)
     CHECK_INT(keys[0].active_at, INT64_C(1780000000000));
     CHECK_INT(keys[0].retired_at, 0);
     CHECK_ERR(store_session_revoke(s, id_of(0x11)), ERR_OK);
-    int64_t wait = 0;
-    CHECK_ERR(store_stranger_attempt(s, (const uint8_t[STORE_STRANGER_BYTES]){ 1 }, 5, 1, &wait),
+    struct store_attempt attempt;
+    CHECK_ERR(store_stranger_attempt(s, (const uint8_t[STORE_STRANGER_BYTES]){ 1 }, 5, 1, &attempt),
               ERR_OK);
     store_close(s);
 }
