@@ -153,13 +153,14 @@ size_t span_utf8_next(struct span s, uint32_t *ret_code)
 
 bool span_is_utf8(struct span s)
 {
-    while (s.length > 0) {
+    size_t at = 0;
+    while (at < s.length) {
         uint32_t code = 0;
-        size_t length = span_utf8_next(s, &code);
+        size_t length = (uint8_t)s.data[at] < 0x80 ? 1 : span_utf8_next(span_from(s, at), &code);
         if (length == 0) {
             return false;
         }
-        s = span_from(s, length);
+        at += length;
     }
     return true;
 }
