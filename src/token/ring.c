@@ -22,7 +22,7 @@ static void ring_free(struct ring *r)
     for (size_t i = 0; i < r->count; i++) {
         json_decref(r->keys[i].public_jwk);
         if (!r->keys[i].is_borrowed) {
-            jwk_close(&r->keys[i].verify);
+            verifier_close(&r->keys[i].verify);
             signer_close(&r->keys[i].sign);
         }
     }
@@ -114,7 +114,7 @@ static bool borrow_parts(const struct tokens *t, struct span kid, struct ring_ke
 static enum err open_parts(struct ring_key *k, const json_t *private_jwk)
 {
     TRY(jwk_public(k->kind, private_jwk, &k->public_jwk));
-    TRY(jwk_open(k->public_jwk, &k->verify));
+    TRY(verifier_open(k->kind, k->public_jwk, &k->verify));
     const char *kid = json_string_value(json_object_get(k->public_jwk, "kid"));
     snprintf(k->kid, sizeof(k->kid), "%s", kid);
     return k->signs ? signer_open(k->kind, private_jwk, &k->sign) : ERR_OK;
@@ -181,7 +181,7 @@ static enum err add_secret(struct ring *r, const struct jwk_kind *kind, struct s
     k->signs = signs;
     TRY(secret_kid(secret, k->kid));
     TRY(jwk_from_secret(secret, &jwk));
-    enum err opened = jwk_open(jwk, &k->verify);
+    enum err opened = verifier_open(kind, jwk, &k->verify);
     if (opened == ERR_OK && signs) {
         opened = signer_open(kind, jwk, &k->sign);
     }

@@ -14,6 +14,7 @@
 
 #include "master.h"
 #include "signer.h"
+#include "verifier.h"
 
 #define RING_KEYS_MAX TOKEN_KEYS_MAX
 
@@ -25,7 +26,7 @@ struct ring_key {
     int64_t generation;
     int64_t active_at, expires_at; /* expires_at 0: open */
     json_t *public_jwk;            /* NULL for HS256 */
-    struct jwk_open verify;
+    struct verifier verify;
     struct signer sign; /* open only if it signs: what is not needed is not kept */
 };
 struct ring {

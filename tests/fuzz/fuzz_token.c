@@ -3,7 +3,9 @@
  * The first byte says what the rest is:
  *   t  an access token as it came           h  a header, signed with the real secret
  *   r  a refresh token as it came           p  a payload, signed with the real secret
- *   w  a wrapped private key                k  a private key as JSON */
+ *   w  a wrapped private key                k  a private key as JSON
+ *   o  a JSON object, beside jansson */
+#include "../token_object_model.h"
 #include "ring.h"
 
 #include <openssl/evp.h>
@@ -113,12 +115,16 @@ static void open_json(struct span text)
     static const char *const algorithms[] = { "ES256", "EdDSA", "RS256", "PS256" };
     json_t *jwk = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, NULL);
     for (size_t i = 0; jwk != NULL && i < 4; i++) {
+        const struct jwk_kind *kind = jwk_kind_of(span_of(algorithms[i]));
         json_t *published = NULL;
-        struct jwk_open o = { 0 };
-        if (jwk_public(jwk_kind_of(span_of(algorithms[i])), jwk, &published) == ERR_OK &&
-            jwk_open(jwk, &o) == ERR_OK) {
-            jwk_close(&o);
+        struct verifier verifies = { 0 };
+        struct signer signs = { 0 };
+        if (jwk_public(kind, jwk, &published) == ERR_OK &&
+            verifier_open(kind, published, &verifies) == ERR_OK &&
+            signer_open(kind, jwk, &signs) == ERR_OK) {
+            signer_close(&signs);
         }
+        verifier_close(&verifies);
         json_decref(published);
     }
     json_decref(jwk);
@@ -155,6 +161,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'k':
         open_json(rest);
+        break;
+    case 'o':
+        INVARIANT(rest.length > TEXT_MAX / 2 || model_agrees(rest));
         break;
     default:
         break;

@@ -15,21 +15,25 @@
 /* ---- counting ---- */
 
 static int openssl_requests;
+static int openssl_fails_at; /* which request since the count began; 0: none */
+
+static bool may_have(void)
+{
+    return ++openssl_requests != openssl_fails_at;
+}
 
 static void *openssl_malloc(size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    openssl_requests++;
-    return malloc(size);
+    return may_have() ? malloc(size) : NULL;
 }
 
 static void *openssl_realloc(void *old, size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    openssl_requests++;
-    return realloc(old, size);
+    return may_have() ? realloc(old, size) : NULL;
 }
 
 static void openssl_free(void *memory, const char *file, int line)
@@ -539,6 +543,30 @@ TEST(a_hit_with_a_full_arena_is_refused_and_remembered_on)
     CHECK(is_hit(c, text_span(&token)));
 }
 
+/* Who is told 401 throws his token away: what could not be judged was not judged. Not EdDSA and
+ * PS256, where OpenSSL 3.0 does not tell the one from the other. */
+TEST(a_good_token_is_never_called_bad_for_want_of_memory)
+{
+    static const char *const algorithms[] = { "ES256", "RS256", "HS256" };
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
+        AUTO(token) struct tokens *t = open_with_key(algorithms[i]);
+        struct text token;
+        issue(t, &token);
+        CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
+        int failed = 0;
+        do {
+            openssl_requests = 0;
+            openssl_fails_at = ++failed;
+            enum err e = verify(t, text_span(&token));
+            openssl_fails_at = 0;
+            if (e != ERR_OK && e != ERR_NOMEM && e != ERR_INTERNAL) {
+                fail_msg("%s, request %d: ERR_%s", algorithms[i], failed, err_name(e));
+            }
+        } while (openssl_requests >= failed);
+        CHECK(failed > 1);
+    }
+}
+
 int main(void)
 {
     /* Before OpenSSL has asked for anything. */
@@ -566,5 +594,6 @@ int main(void)
         cmocka_unit_test(
             below_the_least_size_nothing_is_remembered_and_tokens_are_judged_all_the_same),
         cmocka_unit_test(a_cache_without_memory_is_refused),
-        cmocka_unit_test(a_hit_with_a_full_arena_is_refused_and_remembered_on));
+        cmocka_unit_test(a_hit_with_a_full_arena_is_refused_and_remembered_on),
+        cmocka_unit_test(a_good_token_is_never_called_bad_for_want_of_memory));
 }

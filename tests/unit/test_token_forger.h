@@ -7,7 +7,6 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 static inline void check_refused(struct tokens *t, struct span token)
@@ -36,8 +35,9 @@ static inline EVP_PKEY *private_key_of(const struct tokens *t)
     return key;
 }
 
-/* Sign as JWS does: raw r and s for ECDSA, salt as long as the digest for PSS. */
-static inline void sign_pkey(struct text *token, EVP_PKEY *key, const EVP_MD *md, int padding)
+/* Raw r and s for ECDSA, as JWS has them; PSS with a salt of that length. */
+static inline void sign_salted(struct text *token, EVP_PKEY *key, const EVP_MD *md, int padding,
+                               int salt)
 {
     uint8_t signature[1024];
     size_t length = sizeof(signature);
@@ -48,7 +48,7 @@ static inline void sign_pkey(struct text *token, EVP_PKEY *key, const EVP_MD *md
         CHECK(EVP_PKEY_CTX_set_rsa_padding(options, padding) > 0);
     }
     if (padding == RSA_PKCS1_PSS_PADDING) {
-        CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) > 0);
+        CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, salt) > 0);
     }
     CHECK_INT(EVP_DigestSign(c, signature, &length, (const uint8_t *)token->data, token->length),
               1);
@@ -65,6 +65,12 @@ static inline void sign_pkey(struct text *token, EVP_PKEY *key, const EVP_MD *md
     }
     text_add(token, SPAN("."));
     text_add_base64url(token, (struct span){ (const char *)signature, length });
+}
+
+/* As JWS does: PSS with a salt as long as the digest. */
+static inline void sign_pkey(struct text *token, EVP_PKEY *key, const EVP_MD *md, int padding)
+{
+    sign_salted(token, key, md, padding, RSA_PSS_SALTLEN_DIGEST);
 }
 
 /* As the ring's key signs, whatever the header says. */

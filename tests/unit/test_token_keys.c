@@ -420,6 +420,7 @@ TEST(snapshots_share_the_keys_that_they_have_in_common)
     CHECK_ERR(token_ring_set(t, keys, 2), ERR_OK);
     const struct ring_key *again = ring_find(ring_current(t), keys[0].kid, NOW_MS);
     CHECK(again != first && again->sign.ready == first->sign.ready);
+    CHECK(again->verify.ready == first->verify.ready);
     CHECK_ERR(verify(t, text_span(&token)), ERR_OK);
     CHECK_SPAN(keys[1].kid, kid_of(t));
     issue(t, &token);
@@ -508,7 +509,7 @@ TEST(the_same_secret_twice_is_one_key)
 /* ---- threads ---- */
 
 enum { VERIFIERS = 3, EXCHANGES = 20 };
-struct verifier {
+struct watcher {
     struct tokens *t;
     const struct text *token;
     _Atomic bool *stop;
@@ -518,7 +519,7 @@ struct verifier {
 
 static void *verify_until_told(void *arg)
 {
-    struct verifier *v = arg;
+    struct watcher *v = arg;
     while (!*v->stop) {
         struct text own;
         v->wrong += verify(v->t, text_span(v->token)) != ERR_OK;
@@ -535,7 +536,7 @@ TEST(tokens_verify_while_the_ring_is_exchanged)
     struct arena a;
     struct text token;
     _Atomic bool stop = false;
-    struct verifier verifiers[VERIFIERS];
+    struct watcher watchers[VERIFIERS];
     arena_init(&a, ARENA_BYTES);
     struct token_key keys[] = { make_key(t, &a, 1), make_key(t, &a, 2) };
     /* Comes and goes without ever signing, so that every token is good at every moment. */
@@ -543,8 +544,8 @@ TEST(tokens_verify_while_the_ring_is_exchanged)
     CHECK_ERR(token_ring_set(t, keys, 1), ERR_OK);
     issue(t, &token);
     for (size_t i = 0; i < VERIFIERS; i++) {
-        verifiers[i] = (struct verifier){ .t = t, .token = &token, .stop = &stop };
-        CHECK_INT(pthread_create(&verifiers[i].thread, NULL, verify_until_told, &verifiers[i]), 0);
+        watchers[i] = (struct watcher){ .t = t, .token = &token, .stop = &stop };
+        CHECK_INT(pthread_create(&watchers[i].thread, NULL, verify_until_told, &watchers[i]), 0);
     }
     for (int i = 0; i < EXCHANGES; i++) {
         CHECK_ERR(token_ring_set(t, keys, 1 + (size_t)(i % 2 == 0)), ERR_OK);
@@ -552,8 +553,8 @@ TEST(tokens_verify_while_the_ring_is_exchanged)
     }
     stop = true;
     for (size_t i = 0; i < VERIFIERS; i++) {
-        pthread_join(verifiers[i].thread, NULL);
-        CHECK_INT(verifiers[i].wrong, 0);
+        pthread_join(watchers[i].thread, NULL);
+        CHECK_INT(watchers[i].wrong, 0);
     }
     arena_done(&a);
 }

@@ -277,6 +277,29 @@ TEST(a_signature_of_any_other_length_is_refused_with_every_algorithm)
     }
 }
 
+TEST(a_signature_has_one_spelling_with_every_algorithm)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. \n~";
+    static const char *const tails[] = { "=", "==", "A", "AA", ".", " ", "\n" };
+    for (size_t a = 0; a < ALGORITHM_COUNT; a++) {
+        struct text token;
+        begin_with_alg(shared[a], algorithms[a], &token);
+        sign_honestly(&token, shared[a]);
+        char last = token.data[token.length - 1];
+        for (size_t i = 0; i < sizeof(alphabet); i++) {
+            token.data[token.length - 1] = alphabet[i];
+            check_verdict(shared[a], &token, alphabet[i] == last, "another last character");
+        }
+        token.data[token.length - 1] = last;
+        for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+            struct text longer = token;
+            text_add(&longer, span_of(tails[i]));
+            check_verdict(shared[a], &longer, false, "a tail");
+        }
+    }
+}
+
 /* The order of P-256, and that of Ed25519's group. */
 #define ORDER_P256    "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
 #define ORDER_ED25519 "1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed"
@@ -339,6 +362,29 @@ TEST(ecdsa_numbers_out_of_range_and_in_the_wrong_place_are_refused_and_the_mirro
         put_number(cases[i].r, good, changed);
         put_number(cases[i].s, good, changed + 32);
         check_signature(t, &base, changed, sizeof(changed), cases[i].good, cases[i].what);
+    }
+}
+
+/* One in 256 has a zero byte in front, which DER leaves out and JWS does not. */
+TEST(ecdsa_numbers_of_every_length_are_accepted)
+{
+    struct tokens *t = ring_of("ES256");
+    bool seen[2][3] = { { false } }; /* of r, of s: a zero in front, a high bit, neither */
+    size_t missing = 6;
+    for (int round = 0; missing > 0; round++) {
+        struct text base;
+        uint8_t signature[512];
+        CHECK(round < 20000);
+        CHECK_INT(signature_of(t, "ES256", &base, signature), 64);
+        for (size_t i = 0; i < 2; i++) {
+            uint8_t first = signature[32 * i];
+            bool *kind = &seen[i][first == 0 ? 0 : first >= 0x80 ? 1 : 2];
+            if (!*kind) {
+                *kind = true;
+                missing--;
+                check_signature(t, &base, signature, 64, true, "as it is");
+            }
+        }
     }
 }
 
@@ -428,6 +474,45 @@ TEST(only_the_one_pkcs1_encoding_of_the_one_digest_is_accepted)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         check_pkcs1(t, &base, length, cases[i].name, cases[i].tail, cases[i].good, cases[i].what);
     }
+}
+
+/* RFC 7518, 3.5: as long as the digest. libjwt takes any. */
+TEST(a_pss_salt_of_any_other_length_is_refused_even_from_the_real_key)
+{
+    struct tokens *t = ring_of("PS256");
+    EVP_PKEY *key = private_key_of(t);
+    static const int salts[] = { 32, 0, 1, 20, 31, 33, 64, 300 };
+    for (size_t i = 0; i < sizeof(salts) / sizeof(salts[0]); i++) {
+        struct text token;
+        begin_with_alg(t, "PS256", &token);
+        sign_salted(&token, key, EVP_sha256(), RSA_PKCS1_PSS_PADDING, salts[i]);
+        check_verdict(t, &token, salts[i] == 32, "a salt");
+    }
+    EVP_PKEY_free(key);
+}
+
+TEST(a_pss_mask_of_another_digest_is_refused)
+{
+    struct tokens *t = ring_of("PS256");
+    EVP_PKEY *key = private_key_of(t);
+    const EVP_MD *const masks[] = { EVP_sha256(), EVP_sha1(), EVP_sha512() };
+    for (size_t i = 0; i < 3; i++) {
+        struct text base;
+        uint8_t signature[512];
+        size_t length = sizeof(signature);
+        EVP_MD_CTX *c = EVP_MD_CTX_new();
+        EVP_PKEY_CTX *options = NULL;
+        begin_with_alg(t, "PS256", &base);
+        CHECK_INT(EVP_DigestSignInit(c, &options, EVP_sha256(), NULL, key), 1);
+        CHECK(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) > 0 &&
+              EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) > 0 &&
+              EVP_PKEY_CTX_set_rsa_mgf1_md(options, masks[i]) > 0);
+        CHECK_INT(EVP_DigestSign(c, signature, &length, (const uint8_t *)base.data, base.length),
+                  1);
+        EVP_MD_CTX_free(c);
+        check_signature(t, &base, signature, length, i == 0, "a mask");
+    }
+    EVP_PKEY_free(key);
 }
 
 TEST(an_rsa_signature_that_is_not_below_the_modulus_is_refused)
@@ -666,18 +751,19 @@ TEST(times_are_plain_whole_numbers)
     }
 }
 
-TEST(deep_nesting_and_many_members_are_judged_without_harm)
+/* What an unknown claim holds is none of our business, up to a depth. */
+TEST(nesting_is_judged_up_to_a_depth_and_refused_below_it)
 {
     struct tokens *t = ring_of("HS256");
     static char deep[2300];
-    for (size_t depth = 1; depth < sizeof(deep) / 2; depth += 97) {
+    for (size_t depth = 1; depth < sizeof(deep) / 2; depth = depth < 9 ? depth + 1 : depth + 97) {
         struct text payload, token;
         memset(deep, '[', depth);
         memset(deep + depth, ']', depth);
         deep[2 * depth] = '\0';
         payload_with(&payload, (struct claim){ "deep", deep });
         forge(t, SPAN_NONE, text_span(&payload), &token);
-        check_verdict(t, &token, true, "balanced");
+        check_verdict(t, &token, depth < 8, "balanced");
         deep[2 * depth - 1] = '\0';
         payload_with(&payload, (struct claim){ "deep", deep });
         forge(t, SPAN_NONE, text_span(&payload), &token);
@@ -692,16 +778,20 @@ int main(void)
         cmocka_unit_test(an_algorithm_is_the_one_of_the_key_or_none_at_all),
         cmocka_unit_test(a_key_of_the_ring_does_not_sign_for_another_one),
         cmocka_unit_test(a_signature_of_any_other_length_is_refused_with_every_algorithm),
+        cmocka_unit_test(a_signature_has_one_spelling_with_every_algorithm),
+        cmocka_unit_test(ecdsa_numbers_of_every_length_are_accepted),
         cmocka_unit_test(
             ecdsa_numbers_out_of_range_and_in_the_wrong_place_are_refused_and_the_mirror_is_accepted),
         cmocka_unit_test(the_mirror_of_an_eddsa_signature_is_refused),
         cmocka_unit_test(only_the_one_pkcs1_encoding_of_the_one_digest_is_accepted),
+        cmocka_unit_test(a_pss_salt_of_any_other_length_is_refused_even_from_the_real_key),
+        cmocka_unit_test(a_pss_mask_of_another_digest_is_refused),
         cmocka_unit_test(an_rsa_signature_that_is_not_below_the_modulus_is_refused),
         cmocka_unit_test(base64url_has_one_spelling_even_when_another_one_is_signed),
         cmocka_unit_test(nothing_may_be_put_between_two_characters),
         cmocka_unit_test(a_claim_that_comes_twice_is_refused_even_when_both_say_the_same),
         cmocka_unit_test(times_are_plain_whole_numbers),
-        cmocka_unit_test(deep_nesting_and_many_members_are_judged_without_harm),
+        cmocka_unit_test(nesting_is_judged_up_to_a_depth_and_refused_below_it),
     };
     return cmocka_run_group_tests(tests, open_shared, close_shared);
 }
