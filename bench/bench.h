@@ -27,10 +27,13 @@ extern const struct command bench_commands[];
 
 int load_main(int argc, char **argv);
 int conns_main(int argc, char **argv);
+extern const char load_help[];
+extern const char conns_help[];
 /* In process: our hot paths beside a reference (measure.h). */
 int hash_main(int argc, char **argv);
 int http_parse_main(int argc, char **argv);
 int json_main(int argc, char **argv);
+int token_main(int argc, char **argv);
 
 /* "doorward-bench: " and one line, on stderr. */
 PRINTF_LIKE(1, 2) void complain(const char *format, ...);

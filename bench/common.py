@@ -37,9 +37,13 @@ class Build(typing.NamedTuple):
     def doorward(self):
         return self.directory / "doorward"
 
+    @property
+    def program(self):
+        return self.directory / "doorward-bench"
+
     def bench(self, *arguments, **options):
         """What `doorward-bench ... --json` says."""
-        return json.loads(run(self.directory / "doorward-bench", *arguments, "--json", **options))
+        return json.loads(run(self.program, *arguments, "--json", **options))
 
     def helper(self, name):
         return self.directory / "bench" / name

@@ -13,8 +13,17 @@
     "  --threads N       at work together\n"                                                       \
     "  --kernels         each kernel with each number of lanes instead, at --cost\n"
 
+#define TOKEN_HELP                                                                                 \
+    "  --make N          write N tokens (HS256) instead, of a service with JWT_SECRET=TEXT:\n"     \
+    "  --secret TEXT\n"                                                                            \
+    "  --file PATH       where to\n"
+
 const struct command bench_commands[] = {
+    { "load", "URL [OPTION...]", "ask a service at a given rate, and see how it answers", load_help,
+      load_main },
     { "hash", "[OPTION...]", "bcrypt beside libxcrypt", HASH_HELP MEASURE_HELP, hash_main },
+    { "token", "[OPTION...]", "tokens beside libjwt and OpenSSL alone", TOKEN_HELP MEASURE_HELP,
+      token_main },
     { "http-parse", "[OPTION...]", "requests beside llhttp alone", MEASURE_HELP, http_parse_main },
     { "json", "[OPTION...]", "bodies beside jansson alone", MEASURE_HELP, json_main },
     { 0 },

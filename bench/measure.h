@@ -36,12 +36,13 @@ struct measure_plan {
     bool json;        /* one document at the end, else a table as it comes */
     const char *only; /* cases with this in their names; NULL: all */
 };
-/* An option of one command: a number within bounds, or a flag. */
+/* An option of one command: a number within bounds, a flag, or a text. */
 struct measure_option {
     const char *name;
     uint64_t *ret_number;
     uint64_t least, most;
     bool *ret_flag;
+    const char **ret_text;
 };
 #define MEASURE_MAX_OPTIONS 8
 /* --rounds, --ms, --case and --json into *plan, which holds what they are when not given; and those

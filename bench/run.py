@@ -104,7 +104,7 @@ def main():
     how = read_arguments()
     if how.against:
         return against.main(how)
-    ninja("doorward-bench", "bench-ceiling", "bench-token", "bench/bench-flood")
+    ninja("doorward-bench", "bench-ceiling", "bench/bench-flood")
     report = Report()
     for name in how.suites or SUITES:
         report.add(name, how)

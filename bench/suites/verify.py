@@ -134,7 +134,7 @@ class Verify:
     def tokens(self, count):
         path = self.directory / f"tokens-{count}"
         if not path.exists():
-            run(RELEASE.helper("bench-token"), "make", SECRET, count, path)
+            run(RELEASE.program, "token", "--make", count, "--secret", SECRET, "--file", path)
         return path
 
     def cache(self, service):

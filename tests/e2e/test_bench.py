@@ -11,7 +11,7 @@ sys.path.append(str(ROOT / "bench"))
 import against  # noqa: E402
 import common  # noqa: E402
 
-IN_PROCESS = ["hash", "http-parse", "json"]
+IN_PROCESS = ["hash", "token", "http-parse", "json"]
 
 
 def bench(*arguments, code=0):
@@ -22,7 +22,7 @@ def bench(*arguments, code=0):
 
 @pytest.mark.parametrize("command", IN_PROCESS)
 def test_each_command_measures_ours_beside_a_reference(command):
-    short = ("--cost", "4") if command == "hash" else ()
+    short = {"hash": ["--cost", "4"], "token": ["--case", "256"]}.get(command, [])
     report = json.loads(bench(command, *short, "--rounds", "7", "--ms", "1", "--json").stdout)
     assert report["command"] == command and report["cases"]
     for case in report["cases"]:
