@@ -60,6 +60,10 @@ MUST_CHECK enum err sqlite_writer_start(struct sqlite_writer *w, struct sqlite_c
 void sqlite_writer_stop(struct sqlite_writer *w);
 /* What `change` gave, once that is committed; ERR_UNAVAILABLE when its group was not. */
 MUST_CHECK enum err sqlite_write(struct sqlite_writer *w, sqlite_change_fn *change, void *argument);
+/* The same, cheaper, for a change that writes by one statement, after which nothing of it can fail:
+ * a statement that fails leaves nothing behind, so that it needs no savepoint. */
+MUST_CHECK enum err sqlite_write_last(struct sqlite_writer *w, sqlite_change_fn *change,
+                                      void *argument);
 
 /* ---- the readers (sqlite_readers.c) ---- */
 struct sqlite_readers {

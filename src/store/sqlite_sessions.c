@@ -160,12 +160,8 @@ static enum err session_list(struct store *s, struct uuid user_id, size_t max, s
 
 /* ---- refreshing ---- */
 static const char sql_rotate[] =
-    "UPDATE sessions SET counter = counter + 1, rotated_at = ?3, last_used_at = ?3,"
-    " idle_expires_at = CASE WHEN ?4 < expires_at - ?3 THEN ?3 + ?4 ELSE expires_at END,"
-    " ip = ?5, agent = ?6"
-    " WHERE id = ?1 AND counter = ?2 AND master_key = ?7 AND revoked_at = 0"
-    " AND idle_expires_at > ?3 AND expires_at > ?3"
-    " RETURNING " SQLITE_SESSION_COLUMNS;
+    "UPDATE sessions SET counter = ?2, rotated_at = ?3, last_used_at = ?3, idle_expires_at = ?4,"
+    " ip = ?5, agent = ?6 WHERE id = ?1";
 
 struct rotation {
     const struct store_rotation *what;
@@ -175,31 +171,56 @@ struct rotation {
     int64_t now_ms;
 };
 
-static enum err try_rotation(struct sqlite_conn *c, struct rotation *r)
+static bool may_rotate(const struct rotation *r)
+{
+    const struct store_session *s = &r->session;
+    return s->counter == r->what->counter && s->counter < INT64_MAX &&
+           span_equal(s->master_key, r->what->master_key) && s->revoked_at == 0 &&
+           s->idle_expires_at > r->now_ms && s->expires_at > r->now_ms;
+}
+
+/* What the session becomes; its texts are the result's. */
+static enum err turn(struct rotation *r)
+{
+    struct store_session *s = &r->session;
+    int64_t left_ms = s->expires_at - r->now_ms;
+    s->counter++;
+    s->rotated_at = r->now_ms;
+    s->last_used_at = r->now_ms;
+    s->idle_expires_at =
+        r->what->idle_ttl_ms < left_ms ? r->now_ms + r->what->idle_ttl_ms : s->expires_at;
+    TRY(arena_copy(r->arena, sqlite_present(r->what->ip), &s->ip));
+    return arena_copy(r->arena, sqlite_present(r->what->agent), &s->agent);
+}
+
+static enum err write_turn(struct sqlite_conn *c, const struct store_session *s)
 {
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
     TRY(sqlite_query_open(c, sql_rotate, &q));
-    sqlite_bind_uuid(&q, r->what->id);
-    sqlite_bind_int(&q, r->what->counter);
-    sqlite_bind_int(&q, r->now_ms);
-    sqlite_bind_int(&q, r->what->idle_ttl_ms);
-    sqlite_bind_text(&q, sqlite_present(r->what->ip));
-    sqlite_bind_text(&q, sqlite_present(r->what->agent));
-    sqlite_bind_bytes(&q, r->what->master_key);
-    TRY(sqlite_row(&q));
-    TRY(sqlite_session_read(&q, r->arena, &r->session));
-    r->rotated = true;
-    return ERR_OK;
+    sqlite_bind_uuid(&q, s->id);
+    sqlite_bind_int(&q, s->counter);
+    sqlite_bind_int(&q, s->rotated_at);
+    sqlite_bind_int(&q, s->idle_expires_at);
+    sqlite_bind_text(&q, s->ip);
+    sqlite_bind_text(&q, s->agent);
+    return sqlite_run(&q, NULL);
 }
 
-/* The loser of a race reads the winner's record in the same transaction, and is answered after the
- * commit that both are part of. */
-static enum err rotate_or_read(struct sqlite_conn *c, int64_t now_ms, void *argument)
+/* Nobody else writes between the look and the write: both are in the writer's transaction. The
+ * loser of a race sees the winner's record there, and is answered after the commit that both are
+ * part of. */
+static enum err look_and_rotate(struct sqlite_conn *c, int64_t now_ms, void *argument)
 {
     struct rotation *r = argument;
     r->now_ms = now_ms;
-    enum err e = try_rotation(c, r);
-    return e == ERR_NOT_FOUND ? find_session(c, r->what->id, r->arena, &r->session) : e;
+    TRY(find_session(c, r->what->id, r->arena, &r->session));
+    if (!may_rotate(r)) {
+        return ERR_OK;
+    }
+    TRY(turn(r));
+    TRY(write_turn(c, &r->session));
+    r->rotated = true;
+    return ERR_OK;
 }
 
 static enum err session_rotate(struct store *s, const struct store_rotation *rotation,
@@ -207,7 +228,7 @@ static enum err session_rotate(struct store *s, const struct store_rotation *rot
                                struct store_session *ret_session, int64_t *ret_now)
 {
     struct rotation r = { .what = rotation, .arena = a };
-    TRY(sqlite_write(&sqlite_of(s)->writer, rotate_or_read, &r));
+    TRY(sqlite_write_last(&sqlite_of(s)->writer, look_and_rotate, &r));
     *ret_rotated = r.rotated;
     *ret_session = r.session;
     *ret_now = r.now_ms;

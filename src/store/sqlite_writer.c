@@ -2,6 +2,7 @@
  *
  *   callers:  queue a job, sleep ............................ wake with the job's result
  *   writer:   take all | BEGIN | per job: SAVEPOINT, change, RELEASE or ROLLBACK TO | COMMIT | wake
+ *                        (no savepoint for one statement that is the last: it undoes itself)
  *
  * While the writer syncs, the next group gathers, so that it needs no delay to be large. A change
  * that fails is undone alone; when the world fails (disk full, file locked) nothing of the group is
@@ -16,6 +17,7 @@
 struct sqlite_job {
     sqlite_change_fn *change;
     void *argument;
+    bool writes_last; /* has nothing to be undone when it fails */
     enum err result;
     sem_t done;
     struct sqlite_job *next;
@@ -44,10 +46,15 @@ static bool transaction_is_open(const struct sqlite_conn *c)
 /* Gives an error only when the whole group must be undone. */
 static enum err run_job(struct sqlite_writer *w, struct sqlite_job *job)
 {
-    TRY(control(&w->conn, sql_savepoint));
+    if (!job->writes_last) {
+        TRY(control(&w->conn, sql_savepoint));
+    }
     job->result = job->change(&w->conn, clock_now_ms(w->clock), job->argument);
     if (job->result == ERR_UNAVAILABLE || !transaction_is_open(&w->conn)) {
         return ERR_UNAVAILABLE;
+    }
+    if (job->writes_last) {
+        return ERR_OK;
     }
     if (job->result != ERR_OK) {
         TRY(control(&w->conn, sql_rollback_to));
@@ -167,22 +174,36 @@ void sqlite_writer_stop(struct sqlite_writer *w)
     sqlite_conn_close(&w->conn);
 }
 
-enum err sqlite_write(struct sqlite_writer *w, sqlite_change_fn *change, void *argument)
+static enum err write_job(struct sqlite_writer *w, struct sqlite_job job)
 {
-    struct sqlite_job job = { .change = change, .argument = argument };
     (void)sem_init(&job.done, 0, 0);
     (void)pthread_mutex_lock(&w->lock);
-    if (w->last == NULL) {
+    bool is_first = w->last == NULL;
+    if (is_first) {
         w->first = &job;
-        (void)pthread_cond_signal(&w->wake);
     } else {
         w->last->next = &job;
     }
     w->last = &job;
     (void)pthread_mutex_unlock(&w->lock);
+    if (is_first) {
+        /* Not under the lock: the writer would only wait for it. */
+        (void)pthread_cond_signal(&w->wake);
+    }
     while (sem_wait(&job.done) != 0) {
         INVARIANT(errno == EINTR);
     }
     (void)sem_destroy(&job.done);
     return job.result;
+}
+
+enum err sqlite_write(struct sqlite_writer *w, sqlite_change_fn *change, void *argument)
+{
+    return write_job(w, (struct sqlite_job){ .change = change, .argument = argument });
+}
+
+enum err sqlite_write_last(struct sqlite_writer *w, sqlite_change_fn *change, void *argument)
+{
+    return write_job(
+        w, (struct sqlite_job){ .change = change, .argument = argument, .writes_last = true });
 }

@@ -127,7 +127,6 @@ static struct verdict enter(struct work_bulkhead *b, struct work_item *item)
     }
     lend(b, item, now);
     queue_push(&b->queue, item);
-    pthread_cond_signal(&b->filled);
     if (v.displaced != NULL) {
         end_wait(v.displaced, WORK_LATE, now);
         v.displaced->retry_after_s = retry_after_s(expected_wait_us(b, v.displaced));
@@ -141,6 +140,10 @@ enum err work_submit(struct work_bulkhead *b, struct work_item *item, int64_t *r
     pthread_mutex_lock(&b->lock);
     struct verdict v = enter(b, item);
     pthread_mutex_unlock(&b->lock);
+    if (v.taken) {
+        /* Not under the lock: who is woken would only wait for it. */
+        pthread_cond_signal(&b->filled);
+    }
     if (v.displaced != NULL) {
         give_back_unrun(v.displaced, METRICS_REFUSED_SHARE);
     }
