@@ -2,6 +2,7 @@
 import contextlib
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -67,7 +68,8 @@ class Verifier(threading.Thread):
         self.join()
 
 
-AWAY = ["blackhole 600s", "refuse 600s", "noprimary 600s", "fail 11600 all 600s", "mute all 600s", "drop all 600s"]
+AWAY = ["blackhole 600s", "noprimary 600s", "fail 11600 all 600s",
+        *(pytest.param(away, marks=pytest.mark.long) for away in ("refuse 600s", "mute all 600s", "drop all 600s"))]
 
 
 @pytest.mark.parametrize("away", AWAY)
@@ -210,10 +212,14 @@ def old(mongo_server, new_store):
         yield settings, database
 
 
-def test_old_duplicates_stop_the_start_which_says_which(old, new_service):
+@pytest.mark.parametrize("field", ["username_key", "email"])
+def test_old_duplicates_stop_the_start_which_says_which(old, new_service, field):
     settings, database = old
-    database.users.insert_many([{"_id": i, "username_key": "ann", "email": f"{i}@example.org"} for i in range(2)])
-    refused(new_service(**settings), "username", "users")
+    old_ones = [{"_id": uuid.uuid4(), "username_key": f"ann{i}", "email": f"{i}@example.org", field: "sam@example.org"} for i in range(2)]
+    database.users.insert_many(old_ones)
+    service = new_service(**settings)
+    refused(service, field, "users")
+    assert any(str(one["_id"]) in service.lines[0] for one in old_ones) and "sam@" not in service.lines[0]
     database.users.delete_many({})
     new_service(**settings).start().newcomer()
 

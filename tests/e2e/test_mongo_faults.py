@@ -25,7 +25,7 @@ MAYBE = [
     "fail 10107 {} 2", "fail 91 {} 2s", "fail 11602 {} 3", "drop {} 3",
     "lose {} 2", "lose {} 4",  # applied, though reported as failed
     "concern 64 {} 5s", "mute {} 2",
-    "refuse 3s", "noprimary 3s", "blackhole 3s", "delay 1500 {} 3",
+    "refuse 2s", "noprimary 2s", "blackhole 1.5s", "noprimary 3s", "delay 1500 {} 3",
 ]
 # Another try does not mend these.
 REFUSED = ["fail 13 {} 5s", "fail 14031 {} 5s"]

@@ -79,9 +79,9 @@ def test_a_database_that_lost_something_is_found(good, final, told):
     assert any(told in problem for problem in check(good[0], final))
 
 
-def test_a_recovery_that_took_long_is_found(good):
-    good[0].recoveries = [("a failover", 4.9), ("a kill", 5.1)]
-    assert [problem for problem in check(*good)] == ["the service came back 5.1 s after a kill was over"]
+def test_recoveries_that_take_long_are_found(good):
+    good[0].recoveries = [("a failover", 9.0), ("a failover", 4.9), ("a failover", 1.0), ("a kill", 5.1)]
+    assert check(*good) == ["the service came back 5.1 s after a kill was over"]
 
 
 # ---- the real thing
@@ -147,7 +147,7 @@ def world(mongo_server, new_service, request):
 
 def check_world(world, history):
     problems = check(history, world.final())
-    print(history.summary(), [round(seconds, 1) for _, seconds in history.recoveries])
+    print(history.summary(), history.times_of_recoveries())
     assert not problems, "\n".join(problems[:20])
     assert len(history.of("refresh", OK)) > CLIENTS and len(history.of("logout", OK)) > 0
 

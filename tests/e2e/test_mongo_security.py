@@ -66,6 +66,11 @@ def test_scram_sha_256_with_a_password_of_odd_letters(guarded, start_service):
         assert client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
     shown = service.cli("config").stdout
     assert "DB_URI" in shown and guarded.host in shown
+    guarded.kill()
+    with service.client() as client:
+        assert client.post("/login", json={"username": name, "password": PASSWORD}).status_code == 503
+    guarded.start()
+    service.wait_for_event(level="error")
     for form in (SECRET, quoted(SECRET), "p%3Aw"):
         assert form not in shown and form not in service.stderr
 

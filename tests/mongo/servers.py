@@ -291,7 +291,7 @@ def find():
     """The kind of server to test with; None: there is none."""
     wanted = os.environ.get("MONGO_SERVER")
     if wanted:
-        return KINDS[wanted]
+        return KINDS[wanted] if KINDS[wanted].is_here() else None
     return next((kind for kind in (Given, Mongod, Secantus, SecantusPython) if kind.is_here()), None)
 
 
