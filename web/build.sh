@@ -11,7 +11,7 @@ mkdir "$out/docs"
 cp "$sources/docs/index.html" "$sources/docs/start.js" "$out/docs/"
 cp "$sources/node_modules/swagger-ui-dist/swagger-ui.css" "$sources/node_modules/swagger-ui-dist/swagger-ui-bundle.js" "$out/docs/"
 {
-    printf '%s:' "$stamp"
+    printf '%s: ' "$stamp"
     find "$sources" -name node_modules -prune -o -type f -print | tr '\n' ' '
 } >"$3"
 touch "$stamp"
