@@ -48,11 +48,11 @@ def test_what_is_named_by_its_content_is_kept_and_pages_are_asked_for_again(clie
 def test_pages_are_compressed_for_who_accepts_that(service, client):
     path = scripts_of(client.get("/docs").text)[0]
     plain = client.get(path, headers={"Accept-Encoding": "identity"})
-    assert "content-encoding" not in plain.headers
+    assert "content-encoding" not in plain.headers and "Accept-Encoding" in plain.headers["vary"]
     with service.raw() as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br, gzip;q=0.5\r\n\r\n".encode())
         status, headers, small, _ = read_answer(connection)
-    assert status == 200 and headers["content-encoding"] == "gzip" and headers["vary"] == "Accept-Encoding"
+    assert status == 200 and headers["content-encoding"] == "gzip"
     assert gzip.decompress(small) == plain.content and len(small) < len(plain.content) / 2
     assert headers["etag"] != plain.headers["etag"]
     for refused in ("gzip;q=0", "gzip; q=0.000", "br", ""):
