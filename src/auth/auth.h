@@ -172,5 +172,6 @@ struct auth_health auth_health(const struct auth *au);
 void auth_jwks(const struct auth *au, struct span *ret_json, struct span *ret_etag);
 
 #include "keys.h"
+#include "transfer.h"
 
 #endif

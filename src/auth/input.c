@@ -101,6 +101,32 @@ void input_check_email(struct span email, struct auth_input_errors *errors)
     }
 }
 
+/* A line break in a name would be one in a header. */
+static bool has_ascii_control(struct span text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < ' ' || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void input_check_imported_username(struct span username, struct auth_input_errors *errors)
+{
+    if (username.length == 0) {
+        input_add(errors, "username", "too_short", "must have at least 1 character");
+    } else if (username.length > INPUT_MAX_NAME_BYTES) {
+        input_add(errors, "username", "too_long", "must have at most 254 bytes");
+    } else if (has_ascii_control(username) || has_blank_code(username) ||
+               span_trim(username).length != username.length) {
+        input_add(errors, "username", "invalid_format",
+                  "must be UTF-8 without control and invisible characters, and without spaces at "
+                  "its ends");
+    }
+}
+
 void input_check_roles(struct span roles, struct auth_input_errors *errors)
 {
     size_t count = 0;

@@ -17,6 +17,8 @@
 void input_add(struct auth_input_errors *errors, const char *field, const char *code,
                const char *detail);
 void input_check_username(struct span username, struct auth_input_errors *errors);
+/* Of an account from elsewhere: any that a login may give, and a list or a header may show. */
+void input_check_imported_username(struct span username, struct auth_input_errors *errors);
 void input_check_email(struct span email, struct auth_input_errors *errors);
 void input_check_roles(struct span roles, struct auth_input_errors *errors);
 /* A password that is to be set. */

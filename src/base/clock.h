@@ -22,5 +22,7 @@ int64_t clock_monotonic_us(void);
 #define CLOCK_RFC3339_LENGTH 24 /* 2026-11-21T05:04:03.123Z */
 /* Writes CLOCK_RFC3339_LENGTH characters and a NUL. Years 1970 to 9999; others are clipped. */
 void clock_rfc3339(int64_t unix_ms, char out[static CLOCK_RFC3339_LENGTH + 1]);
+/* That form, or the one without milliseconds; a leap second is the next one. False for others. */
+bool clock_from_rfc3339(struct span text, int64_t *ret_unix_ms);
 
 #endif

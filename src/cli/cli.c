@@ -14,6 +14,21 @@ const struct command commands[] = {
     { "key", "COMMAND",
       "list, rotate and retire the signing keys; beside a running service as well", NULL,
       key_main },
+    { "export", "[--output FILE]", "write the users, with their hashes, as lines of JSON",
+      "  --output FILE     into a new file that only you can read, instead of stdout\n"
+      "  --force           replace FILE\n"
+      "  --sessions        living sessions and revocations as well\n"
+      "  --keys            the signing keys as well, wrapped with MASTER_KEY as they are\n"
+      "  --after ID        only users behind this id, to go on with\n" HELP_ENV_FILE
+      "\n  It ends with 0 when all is written, else with 2.\n",
+      export_main },
+    { "import", "[--dry-run] [--rejects FILE]", "add what an export, or another system, wrote",
+      "  Reads stdin. What is there already is left as it is, so the same input can be tried\n"
+      "  again.\n\n"
+      "  --dry-run         only judge the lines\n"
+      "  --rejects FILE    a new file for the refused lines' numbers and reasons\n" HELP_ENV_FILE
+      "\n  It ends with 0 when all is there, 1 when lines were refused, 2 when it stopped.\n",
+      import_main },
     { "calibrate", "[--target-ms N]", "measure this machine, and recommend a BCRYPT_COST",
       "  --target-ms N     what a hash may take alone; 250\n"
       "  --json            for programs\n" HELP_ENV_FILE,

@@ -11,6 +11,9 @@
 #define EXIT_DONE  0
 #define EXIT_WORLD 1
 #define EXIT_USAGE 2
+/* Of export and import, as grep has them: 0, 1 when some lines were refused, 2 when it stopped. */
+#define EXIT_SOME_REFUSED 1
+#define EXIT_STOPPED      2
 
 /* One word of the command line, with what may follow it. */
 struct command {
@@ -29,6 +32,8 @@ int serve_main(const struct command *self, int argc, char **argv);
 int config_main(const struct command *self, int argc, char **argv);
 int user_main(const struct command *self, int argc, char **argv);
 int key_main(const struct command *self, int argc, char **argv);
+int export_main(const struct command *self, int argc, char **argv);
+int import_main(const struct command *self, int argc, char **argv);
 int health_main(const struct command *self, int argc, char **argv);
 int calibrate_main(const struct command *self, int argc, char **argv);
 void version_print(void);

@@ -195,6 +195,11 @@ enum err token_witness_check(const struct tokens *t, const struct token_key *wit
     return masters_unwrap(&t->masters, witness->kid, witness->wrapped, &plain);
 }
 
+bool token_has_master(const struct tokens *t, struct span id)
+{
+    return masters_find_text(&t->masters, id) != NULL;
+}
+
 bool token_wrapped_by(const struct tokens *t, struct span wrapped,
                       char ret_id[static TOKEN_MASTER_ID_LENGTH + 1])
 {

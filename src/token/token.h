@@ -113,6 +113,8 @@ struct token_refresh {
 /* The id of the master key that writes; lives as long as t. */
 struct span token_master_id(const struct tokens *t);
 #define TOKEN_MASTER_ID_LENGTH 8
+/* Whether the master key of this id is here. */
+bool token_has_master(const struct tokens *t, struct span id);
 /* The id of the master key that wrapped this private part, "" for what is none; whether it is among
  * t's. */
 bool token_wrapped_by(const struct tokens *t, struct span wrapped,

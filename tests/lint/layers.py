@@ -33,7 +33,7 @@ OUTSIDE = {
     r"(mongoc|bson)/.*": {"store"},
     r"dlfcn\.h": {"store"},
     r"jwt\.h": {"token"},
-    r"jansson\.h": {"token", "api"},
+    r"jansson\.h": {"token", "api", "cli"},
     r"crypt\.h": {"password"},
     r"argon2\.h": {"password"},
     r"openssl/(rand|crypto|evp|sha|err)\.h": {"base", "tls", "token", "password"},

@@ -29,6 +29,54 @@ TEST(instants_outside_the_years_1970_to_9999_are_clipped)
     check_rfc3339(INT64_MAX, "9999-12-31T23:59:59.999Z");
 }
 
+static void check_read(const char *text, int64_t expected)
+{
+    int64_t read = -1;
+    CHECK(clock_from_rfc3339(span_of(text), &read));
+    CHECK_INT(read, expected);
+}
+
+TEST(what_was_written_as_rfc_3339_is_read_again_with_or_without_milliseconds)
+{
+    check_read("1970-01-01T00:00:00.000Z", 0);
+    check_read("2000-02-29T00:00:00.000Z", 951782400000);
+    check_read("2026-11-21T05:04:03.123Z", 1795237443123);
+    check_read("2026-11-21T05:04:03Z", 1795237443000);
+    check_read("2016-12-31T23:59:60Z", 1483228800000);
+    check_read("9999-12-31T23:59:59.999Z", 253402300799999);
+}
+
+TEST(an_instant_of_another_form_or_a_day_that_never_was_is_refused)
+{
+    static const char *const wrong[] = {
+        "",
+        "Z",
+        "2026-11-21",
+        "2026-11-21T05:04:03",
+        "2026-11-21T05:04:03.1Z",
+        "2026-11-21T05:04:03+00:00",
+        "2026-11-21 05:04:03Z",
+        "2026-11-21t05:04:03z",
+        "2026-11-21T05:04:03.123Z ",
+        " 2026-11-21T05:04:03Z",
+        "2026-13-01T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2026-04-00T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z",
+        "2026-01-01T00:00:61Z",
+        "1969-12-31T23:59:59Z",
+        "-026-01-01T00:00:00Z",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        int64_t read = 77;
+        CHECK(!clock_from_rfc3339(span_of(wrong[i]), &read));
+        CHECK_INT(read, 77);
+    }
+}
+
 TEST(a_clock_can_be_shifted_and_frozen)
 {
     struct clock real = { 0 };
@@ -107,12 +155,15 @@ TEST(every_prefix_of_an_id_and_every_wrong_character_is_refused)
 
 int main(void)
 {
-    RUN_TESTS(cmocka_unit_test(instants_are_rfc_3339_with_milliseconds),
-              cmocka_unit_test(instants_outside_the_years_1970_to_9999_are_clipped),
-              cmocka_unit_test(a_clock_can_be_shifted_and_frozen),
-              cmocka_unit_test(the_monotonic_clock_never_goes_back),
-              cmocka_unit_test(a_new_id_is_a_version_7_uuid_of_its_millisecond),
-              cmocka_unit_test(ids_of_later_milliseconds_sort_behind_and_of_the_same_differ),
-              cmocka_unit_test(an_id_is_read_back_in_either_case),
-              cmocka_unit_test(every_prefix_of_an_id_and_every_wrong_character_is_refused));
+    RUN_TESTS(
+        cmocka_unit_test(instants_are_rfc_3339_with_milliseconds),
+        cmocka_unit_test(instants_outside_the_years_1970_to_9999_are_clipped),
+        cmocka_unit_test(what_was_written_as_rfc_3339_is_read_again_with_or_without_milliseconds),
+        cmocka_unit_test(an_instant_of_another_form_or_a_day_that_never_was_is_refused),
+        cmocka_unit_test(a_clock_can_be_shifted_and_frozen),
+        cmocka_unit_test(the_monotonic_clock_never_goes_back),
+        cmocka_unit_test(a_new_id_is_a_version_7_uuid_of_its_millisecond),
+        cmocka_unit_test(ids_of_later_milliseconds_sort_behind_and_of_the_same_differ),
+        cmocka_unit_test(an_id_is_read_back_in_either_case),
+        cmocka_unit_test(every_prefix_of_an_id_and_every_wrong_character_is_refused));
 }

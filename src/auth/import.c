@@ -1,0 +1,385 @@
+/* Records on their way into the store. What is there is never changed: a record that is the same
+ * counts as done, one that differs is refused. */
+#include "input.h"
+#include "session.h"
+#include "transfer.h"
+
+/* A run of records of one type. */
+struct run {
+    struct auth *au;
+    struct arena *arena;
+    const struct auth_record *records;
+    size_t count;
+    bool dry_run;
+    struct auth_import_result *results;
+};
+
+static void refuse(struct auth_import_result *result, const char *field, const char *code,
+                   const char *detail)
+{
+    result->outcome = AUTH_IMPORT_REFUSED;
+    result->why = (struct auth_input_error){ .field = field, .code = code, .detail = detail };
+}
+
+static bool is_refused(const struct auth_import_result *result)
+{
+    return result->outcome == AUTH_IMPORT_REFUSED;
+}
+
+static bool is_conflict(enum err e)
+{
+    return e == ERR_CONFLICT || e == ERR_CONFLICT_USERNAME || e == ERR_CONFLICT_EMAIL;
+}
+
+/* ---- users ---- */
+
+/* What the record must be, and what is missing in it. */
+static enum err complete_user(const struct run *run, struct store_user *u)
+{
+    int64_t now_ms = auth_now_ms(run->au);
+    if (u->email.data != NULL) {
+        TRY(input_lower(run->arena, u->email, &u->email));
+    }
+    if (uuid_is_nil(u->id)) {
+        TRY(uuid_new(now_ms, &u->id));
+    }
+    u->created_at = u->created_at != 0 ? u->created_at : now_ms;
+    u->updated_at = u->updated_at != 0 ? u->updated_at : u->created_at;
+    return ERR_OK;
+}
+
+static void check_user(const struct store_user *u, struct auth_import_result *result)
+{
+    struct auth_input_errors errors = { .count = 0 };
+    if (u->username.data == NULL && u->email.data == NULL) {
+        input_add(&errors, "username", "required", "a user name or an e-mail is required");
+    }
+    if (u->username.data != NULL) {
+        input_check_imported_username(u->username, &errors);
+    }
+    if (u->email.data != NULL) {
+        input_check_email(u->email, &errors);
+    }
+    input_check_roles(u->roles, &errors);
+    if (!password_is_hash(u->password_hash)) {
+        input_add(&errors, "password_hash", "invalid_format",
+                  "is not a hash of a form, and within the bounds, that can be verified here");
+    }
+    if (errors.count > 0) {
+        refuse(result, errors.list[0].field, errors.list[0].code, errors.list[0].detail);
+    }
+}
+
+static bool is_same_text(struct span a, struct span b)
+{
+    return (a.data == NULL) == (b.data == NULL) && span_equal(a, b);
+}
+
+/* The part that a line without an id can say. */
+static bool is_same_person(const struct store_user *a, const struct store_user *b)
+{
+    return is_same_text(a->username, b->username) && is_same_text(a->email, b->email) &&
+           span_equal(a->password_hash, b->password_hash) && span_equal(a->roles, b->roles) &&
+           a->disabled == b->disabled;
+}
+
+static bool is_same_user(const struct store_user *a, const struct store_user *b)
+{
+    return is_same_person(a, b) && a->session_epoch == b->session_epoch &&
+           uuid_equal(a->epoch_keep, b->epoch_keep) && a->failures == b->failures &&
+           a->not_before == b->not_before && a->created_at == b->created_at &&
+           a->updated_at == b->updated_at;
+}
+
+/* Who has one of the names. ERR_NOT_FOUND: nobody. */
+static enum err find_namesake(const struct run *run, const struct store_user *u,
+                              struct store_user *ret_other, const char **ret_field)
+{
+    enum err e = ERR_NOT_FOUND;
+    *ret_field = "username";
+    if (u->username.data != NULL) {
+        e = store_user_by_username(run->au->options.store, u->username, run->arena, ret_other);
+    }
+    if (e == ERR_NOT_FOUND && u->email.data != NULL) {
+        *ret_field = "email";
+        e = store_user_by_email(run->au->options.store, u->email, run->arena, ret_other);
+    }
+    return e;
+}
+
+/* For a user that cannot be added, or in a dry run: what is there in its place. ERR_NOT_FOUND:
+ * nothing that can be seen. */
+static enum err compare_user(const struct run *run, const struct store_user *u, bool had_id,
+                             struct auth_import_result *result)
+{
+    struct store_user other = { 0 };
+    const char *field = NULL;
+    enum err e = had_id ? store_user_by_id(run->au->options.store, u->id, run->arena, &other)
+                        : ERR_NOT_FOUND;
+    if (e == ERR_OK) {
+        if (is_same_user(u, &other)) {
+            result->outcome = AUTH_IMPORT_THERE;
+        } else {
+            refuse(result, "id", "user_differs",
+                   "a user with this id is there and differs; it was left as it is");
+        }
+        return ERR_OK;
+    }
+    e = e == ERR_NOT_FOUND ? find_namesake(run, u, &other, &field) : e;
+    TRY(e);
+    if (!had_id && is_same_person(u, &other)) {
+        result->outcome = AUTH_IMPORT_THERE;
+        return ERR_OK;
+    }
+    refuse(result, field, "user_exists", "is taken by another user");
+    result->other = other.id;
+    return ERR_OK;
+}
+
+static enum err judge_user(const struct run *run, size_t i, bool had_id, enum err added)
+{
+    struct auth_import_result *result = &run->results[i];
+    if (added == ERR_OK) {
+        return ERR_OK;
+    }
+    if (!is_conflict(added)) {
+        return added;
+    }
+    enum err e = compare_user(run, run->records[i].user, had_id, result);
+    if (e == ERR_NOT_FOUND) { /* a tombstone, or who was in the way is gone by now */
+        refuse(result, "id", "user_deleted", "a user with this id was deleted here");
+        return ERR_OK;
+    }
+    return e;
+}
+
+static enum err add_users(const struct run *run, const bool *had_id)
+{
+    struct store_user *users = ARENA_ARRAY(run->arena, struct store_user, run->count);
+    enum err results[AUTH_MAX_IMPORT] = { ERR_OK };
+    size_t count = 0;
+    if (users == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        if (!is_refused(&run->results[i])) {
+            users[count++] = *run->records[i].user;
+        }
+    }
+    TRY(store_users_add(run->au->options.store, users, count, results));
+    for (size_t i = 0, next = 0; i < run->count; i++) {
+        if (!is_refused(&run->results[i])) {
+            TRY(judge_user(run, i, had_id[i], results[next++]));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err import_users(const struct run *run)
+{
+    bool had_id[AUTH_MAX_IMPORT] = { false };
+    for (size_t i = 0; i < run->count; i++) {
+        struct store_user *u = run->records[i].user;
+        had_id[i] = !uuid_is_nil(u->id);
+        TRY(complete_user(run, u));
+        check_user(u, &run->results[i]);
+    }
+    if (!run->dry_run) {
+        return add_users(run, had_id);
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        if (is_refused(&run->results[i])) {
+            continue;
+        }
+        enum err e = compare_user(run, run->records[i].user, had_id[i], &run->results[i]);
+        TRY(e == ERR_NOT_FOUND ? ERR_OK : e);
+    }
+    return ERR_OK;
+}
+
+/* ---- sessions ---- */
+
+static void check_session(const struct run *run, const struct store_session *s,
+                          struct auth_import_result *result)
+{
+    if (!token_has_master(run->au->options.tokens, s->master_key)) {
+        refuse(result, "master_key", "unknown_master_key",
+               "was opened with a master key that is not among MASTER_KEY here");
+    } else if (s->ip.length > INPUT_MAX_IP_BYTES) {
+        refuse(result, "ip", "too_long", "must have at most 64 bytes");
+    } else if (s->agent.length > INPUT_MAX_AGENT_BYTES) {
+        refuse(result, "user_agent", "too_long", "must have at most 256 bytes");
+    }
+}
+
+/* A user's sessions stand together: mostly it is the one of the last call. */
+struct owner {
+    struct uuid id;
+    bool is_there;
+};
+
+static enum err check_owner(const struct run *run, const struct store_session *s,
+                            struct owner *owner, struct auth_import_result *result)
+{
+    struct store_user user = { 0 };
+    if (!uuid_equal(owner->id, s->user_id) || uuid_is_nil(owner->id)) {
+        enum err e = store_user_by_id(run->au->options.store, s->user_id, run->arena, &user);
+        if (e != ERR_OK && e != ERR_NOT_FOUND) {
+            return e;
+        }
+        *owner = (struct owner){ .id = s->user_id, .is_there = e == ERR_OK };
+    }
+    if (!owner->is_there) {
+        refuse(result, "user_id", "no_such_user", "is not the id of a user here");
+    }
+    return ERR_OK;
+}
+
+/* Sessions go on while they are moved: the same one is there, however far it has come. */
+static enum err judge_session(const struct run *run, size_t i, enum err added)
+{
+    const struct store_session *s = run->records[i].session;
+    struct store_session other = { 0 };
+    if (added != ERR_CONFLICT) {
+        return added;
+    }
+    TRY(store_session_get(run->au->options.store, s->id, run->arena, &other));
+    if (uuid_equal(s->user_id, other.user_id) && s->created_at == other.created_at) {
+        run->results[i].outcome = AUTH_IMPORT_THERE;
+    } else {
+        refuse(&run->results[i], "id", "session_exists", "is the id of another session here");
+    }
+    return ERR_OK;
+}
+
+static enum err add_sessions(const struct run *run)
+{
+    struct store_session *sessions = ARENA_ARRAY(run->arena, struct store_session, run->count);
+    enum err results[AUTH_MAX_IMPORT] = { ERR_OK };
+    size_t count = 0;
+    if (sessions == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        if (!is_refused(&run->results[i])) {
+            sessions[count++] = *run->records[i].session;
+        }
+    }
+    TRY(store_sessions_add(run->au->options.store, sessions, count, results));
+    for (size_t i = 0, next = 0; i < run->count; i++) {
+        if (!is_refused(&run->results[i])) {
+            TRY(judge_session(run, i, results[next++]));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err import_sessions(const struct run *run)
+{
+    struct owner owner = { 0 };
+    for (size_t i = 0; i < run->count; i++) {
+        const struct store_session *s = run->records[i].session;
+        check_session(run, s, &run->results[i]);
+        if (!run->dry_run && !is_refused(&run->results[i])) {
+            TRY(check_owner(run, s, &owner, &run->results[i]));
+        }
+    }
+    return run->dry_run ? ERR_OK : add_sessions(run);
+}
+
+/* ---- revocations and keys ---- */
+
+static enum err import_revocations(const struct run *run)
+{
+    for (size_t i = 0; i < run->count && !run->dry_run; i++) {
+        TRY(store_revocation_put(run->au->options.store, run->records[i].revocation));
+    }
+    return ERR_OK;
+}
+
+/* One that is not what the master key wrapped under this kid would keep the service from starting.
+ */
+static enum err check_key(const struct run *run, const struct store_key *k,
+                          struct auth_import_result *result)
+{
+    const struct token_key key = { .kid = k->kid, .wrapped = k->wrapped_private };
+    enum err e = token_witness_check(run->au->options.tokens, &key);
+    if (e == ERR_CONFIG) {
+        refuse(result, "wrapped_private", "unknown_master_key",
+               "does not open with any MASTER_KEY here");
+    } else if (k->generation < 1) {
+        refuse(result, "generation", "invalid_format", "begins with 1");
+    }
+    return e == ERR_CONFIG ? ERR_OK : e;
+}
+
+static enum err judge_key(const struct run *run, const struct store_key *k,
+                          struct auth_import_result *result)
+{
+    struct store_key *keys = NULL;
+    size_t count = 0;
+    TRY(store_key_list(run->au->options.store, run->arena, &keys, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (span_equal(keys[i].kid, k->kid)) {
+            result->outcome = AUTH_IMPORT_THERE;
+            return ERR_OK;
+        }
+    }
+    refuse(result, "generation", "key_exists",
+           "another key has this number: keys go into a store that no service has started on");
+    return ERR_OK;
+}
+
+static enum err import_keys(const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        const struct store_key *k = run->records[i].key;
+        TRY(check_key(run, k, &run->results[i]));
+        if (run->dry_run || is_refused(&run->results[i])) {
+            continue;
+        }
+        enum err e = store_key_add(run->au->options.store, k);
+        e = e == ERR_CONFLICT ? judge_key(run, k, &run->results[i]) : e;
+        TRY(e);
+    }
+    return ERR_OK;
+}
+
+/* ---- all of them ---- */
+
+static enum err import_run(const struct run *run)
+{
+    switch (run->records[0].type) {
+    case AUTH_RECORD_KEY:
+        return import_keys(run);
+    case AUTH_RECORD_USER:
+        return import_users(run);
+    case AUTH_RECORD_SESSION:
+        return import_sessions(run);
+    case AUTH_RECORD_REVOCATION:
+        return import_revocations(run);
+    }
+    return ERR_INTERNAL;
+}
+
+enum err auth_import(struct auth *au, struct auth_call *call, const struct auth_record *records,
+                     size_t count, bool dry_run, struct auth_import_result *ret_results)
+{
+    INVARIANT(count <= AUTH_MAX_IMPORT);
+    for (size_t i = 0; i < count; i++) {
+        ret_results[i] = (struct auth_import_result){ .outcome = AUTH_IMPORT_ADDED };
+    }
+    for (size_t i = 0, end = 0; i < count; i = end) {
+        while (end < count && records[end].type == records[i].type) {
+            end++;
+        }
+        const struct run run = { .au = au,
+                                 .arena = call->arena,
+                                 .records = records + i,
+                                 .count = end - i,
+                                 .dry_run = dry_run,
+                                 .results = ret_results + i };
+        TRY(import_run(&run));
+    }
+    return ERR_OK;
+}
