@@ -1,0 +1,89 @@
+import contextlib
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+import visitor
+from service import Service
+from visitor import Visitor
+
+SCREEN = {"width": 1280, "height": 860}
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium")
+    assert path, "the pages are tested in Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+    """Starts services: start(JWT_EXPIRY=1)."""
+    running = []
+
+    def start_one(**settings):
+        running.append(Service(tmp_path_factory.mktemp("doorward"), **settings).start())
+        return running[-1]
+
+    yield start_one
+    for service in running:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def service(start):
+    """The one that most tests visit, each with an account of its own."""
+    service = start()
+    with service.client() as client:
+        if not visitor.DIST and client.get("/app/").status_code == 404:
+            pytest.skip("this doorward was built without its pages (-Dweb=disabled)")
+    return service
+
+
+@pytest.fixture
+def browser(chromium):
+    """Browsers with nothing in them: browser() is one, in which tabs share cookies and storage."""
+    with contextlib.ExitStack() as open_ones:
+        def new(**options):
+            context = chromium.new_context(**{"ignore_https_errors": True, "viewport": SCREEN, **options})
+            open_ones.callback(context.close)
+            context.set_default_timeout(20_000)
+            return context
+        yield new
+
+
+@pytest.fixture
+def visit(browser, service):
+    """visit() is a new tab in a new browser at the shared service; visit(at=..., tab_of=visitor) elsewhere, beside another."""
+    visitors = []
+
+    def new(at=None, tab_of=None, url=None, **options):
+        at = at or (tab_of.service if tab_of else service)
+        context = tab_of.page.context if tab_of else browser(**options)
+        page = context.new_page()
+        if visitor.DIST and not url:
+            visitor.serve_pages(page, at, at.url)
+        visitors.append(Visitor(page, at, url))
+        return visitors[-1]
+
+    yield new
+    for one in visitors:
+        one.check()
+
+
+@pytest.fixture
+def name(service):
+    return service.register()["username"]
+
+
+@pytest.fixture
+def member(visit, name):
+    """Logged in, on the profile page."""
+    one = visit().open()
+    one.name = name
+    return one.log_in(name).is_in()
