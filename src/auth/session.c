@@ -187,19 +187,17 @@ enum err session_of_caller(struct auth *au, struct auth_call *call,
     struct store_session session = { 0 };
     call->user_id = caller->user_id;
     call->session_id = caller->session_id;
-    enum err found =
-        store_session_get(au->options.store, caller->session_id, call->arena, &session);
+    enum err found = store_session_get_with_user(au->options.store, caller->session_id, call->arena,
+                                                 &session, &user);
     if (found == ERR_NOT_FOUND) {
         TRY(publish_session(au, caller->session_id));
         return ERR_TOKEN_REVOKED;
     }
     TRY(found);
-    found = store_user_by_id(au->options.store, caller->user_id, call->arena, &user);
-    if (found != ERR_OK && found != ERR_NOT_FOUND) {
-        return found;
-    }
-    if (found == ERR_NOT_FOUND || !session_lives(&session, &user, auth_now_ms(au))) {
-        TRY(session_publish_death(au, &session, found == ERR_OK ? &user : NULL));
+    bool known = !uuid_is_nil(user.id);
+    bool is_callers = uuid_equal(session.user_id, caller->user_id);
+    if (!known || !is_callers || !session_lives(&session, &user, auth_now_ms(au))) {
+        TRY(session_publish_death(au, &session, known ? &user : NULL));
         return ERR_TOKEN_REVOKED;
     }
     *ret_user = user;

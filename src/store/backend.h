@@ -38,6 +38,8 @@ struct store_session_ops {
                     struct store_evicted *ret_evicted);
     enum err (*get)(struct store *s, struct uuid id, struct arena *a,
                     struct store_session *ret_session);
+    enum err (*get_with_user)(struct store *s, struct uuid id, struct arena *a,
+                              struct store_session *ret_session, struct store_user *ret_user);
     enum err (*list)(struct store *s, struct uuid user_id, size_t max, struct arena *a,
                      struct store_session **ret_sessions, size_t *ret_count);
     enum err (*rotate)(struct store *s, const struct store_rotation *rotation, struct arena *a,

@@ -105,6 +105,9 @@ MUST_CHECK enum err mongo_find(struct mongo_call *c, const struct mongo_query *q
 /* The one with the highest `field`. */
 MUST_CHECK enum err mongo_find_last(struct mongo_call *c, const bson_t *filter, const char *field,
                                     mongo_read_fn *read, struct arena *a, void *ret_row);
+/* The one that a pipeline gives. */
+MUST_CHECK enum err mongo_aggregate_one(struct mongo_call *c, const bson_t *pipeline,
+                                        mongo_read_fn *read, struct arena *a, void *ret_row);
 /* mongo_find_one(), with the server's time beside it: the date "now". */
 MUST_CHECK enum err mongo_look(struct mongo_call *c, const bson_t *filter, mongo_read_fn *read,
                                struct arena *a, void *ret_row);
@@ -125,6 +128,9 @@ MUST_CHECK enum err mongo_schema_prepare(struct mongo_store *s, struct arena *a,
 
 /* ---- the records ---- */
 void mongo_put_living(bson_t *filter, struct uuid id); /* a user that is not deleted */
+/* Leaves *ret_user as it is where the document is a tombstone. */
+MUST_CHECK enum err mongo_user_read_living(const bson_t *doc, struct arena *a,
+                                           struct store_user *ret_user);
 MUST_CHECK enum err mongo_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
                                        int64_t max_wait_ms, struct store_attempt *ret_attempt);
 MUST_CHECK enum err mongo_stranger_attempt(struct store *s,

@@ -359,27 +359,19 @@ static enum err take_one(struct mongo_call *c, mongoc_cursor_t *cursor, mongo_re
     return ERR_NOT_FOUND;
 }
 
-/* One document: the first that matches, or the one with the highest `last`. */
+/* One document: the first that matches, the one with the highest `last`, or what a pipeline gives.
+ */
 struct look {
     const bson_t *filter;
     const char *last;
-    bool with_time;
+    const bson_t *pipeline;
 };
-
-static mongoc_cursor_t *start_timed(struct mongo_call *c, const bson_t *filter)
-{
-    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", BCON_DOCUMENT(filter), "}", "{",
-                                "$addFields", "{", "now", "$$NOW", "}", "}", "]");
-    mongoc_cursor_t *cursor =
-        mongoc_collection_aggregate(c->collection, MONGOC_QUERY_NONE, pipeline, NULL, NULL);
-    bson_destroy(pipeline);
-    return cursor;
-}
 
 static mongoc_cursor_t *start_look(struct mongo_call *c, const struct look *look)
 {
-    if (look->with_time) {
-        return start_timed(c, look->filter);
+    if (look->pipeline != NULL) {
+        return mongoc_collection_aggregate(c->collection, MONGOC_QUERY_NONE, look->pipeline, NULL,
+                                           NULL);
     }
     AUTO(mongo_doc) bson_t options = BSON_INITIALIZER;
     if (look->last != NULL) {
@@ -417,8 +409,17 @@ enum err mongo_find_last(struct mongo_call *c, const bson_t *filter, const char 
     return read_one(c, &(struct look){ .filter = filter, .last = field }, read, a, ret_row);
 }
 
+enum err mongo_aggregate_one(struct mongo_call *c, const bson_t *pipeline, mongo_read_fn *read,
+                             struct arena *a, void *ret_row)
+{
+    return read_one(c, &(struct look){ .pipeline = pipeline }, read, a, ret_row);
+}
+
 enum err mongo_look(struct mongo_call *c, const bson_t *filter, mongo_read_fn *read,
                     struct arena *a, void *ret_row)
 {
-    return read_one(c, &(struct look){ .filter = filter, .with_time = true }, read, a, ret_row);
+    AUTO(mongo_bson)
+    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", BCON_DOCUMENT(filter), "}", "{",
+                                "$addFields", "{", "now", "$$NOW", "}", "}", "]");
+    return mongo_aggregate_one(c, pipeline, read, a, ret_row);
 }

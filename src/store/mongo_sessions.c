@@ -260,6 +260,52 @@ static enum err session_get(struct store *s, struct uuid id, struct arena *a,
     return mongo_find_one(&c, &filter, mongo_session_read, a, ret_session);
 }
 
+struct session_with_user {
+    struct store_session session;
+    struct store_user user;
+};
+
+/* The user, if there is one, is the only element of the array "user". */
+static enum err read_session_with_user(const bson_t *doc, struct arena *a, void *ret_row)
+{
+    struct session_with_user *both = ret_row;
+    bson_iter_t field;
+    bson_iter_t element;
+    bson_t user;
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    TRY(mongo_session_read(doc, a, &both->session));
+    if (!bson_iter_init_find(&field, doc, "user") || !bson_iter_recurse(&field, &element)) {
+        return ERR_INTERNAL;
+    }
+    if (!bson_iter_next(&element)) {
+        return ERR_OK;
+    }
+    if (!BSON_ITER_HOLDS_DOCUMENT(&element)) {
+        return ERR_INTERNAL;
+    }
+    bson_iter_document(&element, &length, &bytes);
+    return bson_init_static(&user, bytes, length) ? mongo_user_read_living(&user, a, &both->user)
+                                                  : ERR_INTERNAL;
+}
+
+static enum err session_get_with_user(struct store *s, struct uuid id, struct arena *a,
+                                      struct store_session *ret_session,
+                                      struct store_user *ret_user)
+{
+    AUTO(mongo_call) struct mongo_call c = { 0 };
+    AUTO(mongo_bson)
+    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", "{", "_id", MONGO_UUID(id), "}",
+                                "}", "{", "$lookup", "{", "from", "users", "localField", "user_id",
+                                "foreignField", "_id", "as", "user", "}", "}", "]");
+    struct session_with_user both = { 0 };
+    TRY(mongo_call_open(s, "sessions", &c));
+    TRY(mongo_aggregate_one(&c, pipeline, read_session_with_user, a, &both));
+    *ret_session = both.session;
+    *ret_user = both.user;
+    return ERR_OK;
+}
+
 static enum err session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
                              struct store_session **ret_sessions, size_t *ret_count)
 {
@@ -395,6 +441,7 @@ static enum err session_revoke(struct store *s, struct uuid id)
 const struct store_session_ops mongo_session_ops = {
     .add = session_add,
     .get = session_get,
+    .get_with_user = session_get_with_user,
     .list = session_list,
     .rotate = session_rotate,
     .revoke = session_revoke,

@@ -25,6 +25,14 @@ static enum err read_user(const bson_t *doc, struct arena *a, void *ret_row)
     return ERR_OK;
 }
 
+enum err mongo_user_read_living(const bson_t *doc, struct arena *a, struct store_user *ret_user)
+{
+    struct mongo_reader r = { .doc = doc };
+    int64_t deleted_at = mongo_read_date(&r, "deleted_at");
+    TRY(r.failure);
+    return deleted_at != 0 ? ERR_OK : read_user(doc, a, ret_user);
+}
+
 static enum err find_user(struct store *s, const bson_t *filter, struct arena *a,
                           struct store_user *ret_user)
 {

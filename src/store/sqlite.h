@@ -116,6 +116,8 @@ MUST_CHECK enum err sqlite_session_insert(struct sqlite_conn *c, const struct st
 #define SQLITE_SESSION_COLUMNS                                                                     \
     "id, user_id, epoch, master_key, counter, created_at, rotated_at, last_used_at,"               \
     " idle_expires_at, expires_at, revoked_at, ip, agent"
+MUST_CHECK enum err sqlite_user_find(struct sqlite_conn *c, struct uuid id, struct arena *a,
+                                     struct store_user *ret_user);
 MUST_CHECK enum err sqlite_session_read(struct sqlite_query *q, struct arena *a, void *ret_row);
 
 extern const struct store_user_ops sqlite_user_ops;

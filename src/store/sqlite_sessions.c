@@ -141,6 +141,21 @@ static enum err session_get(struct store *s, struct uuid id, struct arena *a,
     return find_session(reader.conn, id, a, ret_session);
 }
 
+static enum err session_get_with_user(struct store *s, struct uuid id, struct arena *a,
+                                      struct store_session *ret_session,
+                                      struct store_user *ret_user)
+{
+    AUTO(sqlite_reader) struct sqlite_reader reader = sqlite_reader_take(&sqlite_of(s)->readers);
+    struct store_session session = { 0 };
+    struct store_user user = { 0 };
+    TRY(find_session(reader.conn, id, a, &session));
+    enum err e = sqlite_user_find(reader.conn, session.user_id, a, &user);
+    TRY(e == ERR_NOT_FOUND ? ERR_OK : e);
+    *ret_session = session;
+    *ret_user = user;
+    return ERR_OK;
+}
+
 static enum err session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
                              struct store_session **ret_sessions, size_t *ret_count)
 {
@@ -260,6 +275,7 @@ static enum err session_revoke(struct store *s, struct uuid id)
 const struct store_session_ops sqlite_session_ops = {
     .add = session_add,
     .get = session_get,
+    .get_with_user = session_get_with_user,
     .list = session_list,
     .rotate = session_rotate,
     .revoke = session_revoke,

@@ -33,15 +33,21 @@ static enum err read_user(struct sqlite_query *q, struct arena *a, void *ret_row
     return ERR_OK;
 }
 
+enum err sqlite_user_find(struct sqlite_conn *c, struct uuid id, struct arena *a,
+                          struct store_user *ret_user)
+{
+    AUTO(sqlite_query) struct sqlite_query q = { 0 };
+    TRY(sqlite_query_open(c, sql_by_id, &q));
+    sqlite_bind_uuid(&q, id);
+    TRY(sqlite_row(&q));
+    return read_user(&q, a, ret_user);
+}
+
 static enum err user_by_id(struct store *s, struct uuid id, struct arena *a,
                            struct store_user *ret_user)
 {
     AUTO(sqlite_reader) struct sqlite_reader reader = sqlite_reader_take(&sqlite_of(s)->readers);
-    AUTO(sqlite_query) struct sqlite_query q = { 0 };
-    TRY(sqlite_query_open(reader.conn, sql_by_id, &q));
-    sqlite_bind_uuid(&q, id);
-    TRY(sqlite_row(&q));
-    return read_user(&q, a, ret_user);
+    return sqlite_user_find(reader.conn, id, a, ret_user);
 }
 
 static enum err user_by_name(struct store *s, const char *sql, struct span name, struct arena *a,

@@ -151,6 +151,14 @@ enum err store_session_get(struct store *s, struct uuid id, struct arena *a,
     return measured(OPERATION_READ, started, s->backend->sessions->get(s, id, a, ret_session));
 }
 
+enum err store_session_get_with_user(struct store *s, struct uuid id, struct arena *a,
+                                     struct store_session *ret_session, struct store_user *ret_user)
+{
+    int64_t started = clock_monotonic_us();
+    return measured(OPERATION_READ, started,
+                    s->backend->sessions->get_with_user(s, id, a, ret_session, ret_user));
+}
+
 enum err store_session_list(struct store *s, struct uuid user_id, size_t max, struct arena *a,
                             struct store_session **ret_sessions, size_t *ret_count)
 {

@@ -11,6 +11,7 @@
 #ifndef DOORWARD_STORE_H
 #define DOORWARD_STORE_H
 
+#include "attempts.h"
 #include "base.h"
 
 struct store;
@@ -75,28 +76,6 @@ struct store_user_change {
 /* *ret_epoch, the session_epoch after the change, may be NULL. */
 MUST_CHECK enum err store_user_change(struct store *s, struct uuid id,
                                       const struct store_user_change *change, int64_t *ret_epoch);
-/* Before a password is tried: count the attempt as failed, in one write. A success is told with the
- * session that it opens, and with store_user_change(). With `free_attempts` used up not_before
- * moves to now + 1 s * 2^(failures - free_attempts), at most max_wait_ms. ERR_TOO_MANY_ATTEMPTS: it
- * is not reached; nothing was written. One further ahead than max_wait_ms (a clock was wrong)
- * counts as over. Failures are forgotten when for STORE_FORGET_WAITS(free_attempts) * max_wait_ms
- * none was added: who waits so long could have tried as often meanwhile. */
-#define STORE_FORGET_WAITS(free_attempts) ((free_attempts) + 41)
-struct store_attempt {
-    int64_t number;  /* ERR_OK: names the attempt to store_session_add(); never 0 */
-    int64_t wait_ms; /* ERR_TOO_MANY_ATTEMPTS: until the next may be tried */
-};
-MUST_CHECK enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
-                                       int64_t max_wait_ms, struct store_attempt *ret_attempt);
-/* The same for a name that no user has, so that guessing it is slowed alike: `name` is a keyed hash
- * of it. There are STORE_STRANGERS places, chosen by its first two bytes; a name takes over the
- * place of another, whose failures are forgotten. Never ERR_NOT_FOUND. */
-#define STORE_STRANGERS      65536
-#define STORE_STRANGER_BYTES 16
-MUST_CHECK enum err store_stranger_attempt(struct store *s,
-                                           const uint8_t name[static STORE_STRANGER_BYTES],
-                                           int64_t free_attempts, int64_t max_wait_ms,
-                                           struct store_attempt *ret_attempt);
 /* Leaves a tombstone without names, hash or roles, so that the names are free. With
  * if_password_hash as above. ERR_NOT_FOUND. */
 MUST_CHECK enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,
@@ -134,6 +113,11 @@ MUST_CHECK enum err store_session_add(struct store *s, const struct store_sessio
                                       size_t max_sessions, struct store_evicted *ret_evicted);
 MUST_CHECK enum err store_session_get(struct store *s, struct uuid id, struct arena *a,
                                       struct store_session *ret_session);
+/* A session and its user in one look; without a living one *ret_user has a nil id. ERR_NOT_FOUND:
+ * no such session. */
+MUST_CHECK enum err store_session_get_with_user(struct store *s, struct uuid id, struct arena *a,
+                                                struct store_session *ret_session,
+                                                struct store_user *ret_user);
 /* Living sessions of a user, newest first, at most `max`. Epochs are the caller's to compare. */
 MUST_CHECK enum err store_session_list(struct store *s, struct uuid user_id, size_t max,
                                        struct arena *a, struct store_session **ret_sessions,

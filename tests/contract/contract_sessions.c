@@ -71,6 +71,45 @@ TEST(an_unknown_session_is_not_found_by_any_call)
     CHECK_INT(now, 77);
 }
 
+TEST(a_session_is_found_together_with_its_user)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_user ann = contract_user(5);
+    struct store_session session = contract_session(1, ann.id);
+    struct store_session found = { 0 };
+    struct store_user found_user = { .failures = 77 };
+    CHECK_ERR(store_session_get_with_user(s, session.id, &a, &found, &found_user), ERR_NOT_FOUND);
+    CHECK_INT(found_user.failures, 77);
+    CHECK_ERR(store_user_add(s, &ann), ERR_OK);
+    CHECK_ERR(store_session_add(s, &session, 10, NULL), ERR_OK);
+    CHECK_ERR(store_session_get_with_user(s, session.id, &a, &found, &found_user), ERR_OK);
+    check_same_session(&found, &session);
+    contract_check_uuid(found_user.id, ann.id);
+    CHECK(span_equal(found_user.username, ann.username));
+    CHECK(span_equal(found_user.roles, ann.roles));
+    CHECK_INT(found_user.session_epoch, ann.session_epoch);
+}
+
+TEST(a_session_whose_user_is_not_there_or_deleted_is_found_without_one)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_user ann = contract_user(5);
+    struct store_session sessions[] = { contract_session(1, ann.id),
+                                        contract_session(2, contract_id(6)) };
+    CHECK_ERR(store_user_add(s, &ann), ERR_OK);
+    CHECK_ERR(store_user_delete(s, ann.id, SPAN_NONE, NULL), ERR_OK);
+    for (size_t i = 0; i < 2; i++) {
+        struct store_session found = { 0 };
+        struct store_user none = { .id = ann.id, .failures = 77 };
+        CHECK_ERR(store_session_add(s, &sessions[i], 10, NULL), ERR_OK);
+        CHECK_ERR(store_session_get_with_user(s, sessions[i].id, &a, &found, &none), ERR_OK);
+        check_same_session(&found, &sessions[i]);
+        CHECK(uuid_is_nil(none.id));
+    }
+}
+
 TEST(adding_a_session_twice_is_a_conflict_and_changes_nothing)
 {
     AUTO(store) struct store *s = contract_open_empty();
@@ -321,6 +360,8 @@ TEST(revoking_again_is_fine_and_keeps_the_first_time)
 CONTRACT_GROUP(
     contract_sessions, cmocka_unit_test(an_added_session_is_found_with_all_that_it_has),
     cmocka_unit_test(an_unknown_session_is_not_found_by_any_call),
+    cmocka_unit_test(a_session_is_found_together_with_its_user),
+    cmocka_unit_test(a_session_whose_user_is_not_there_or_deleted_is_found_without_one),
     cmocka_unit_test(adding_a_session_twice_is_a_conflict_and_changes_nothing),
     cmocka_unit_test(only_living_sessions_are_listed_newest_first_and_at_most_max),
     cmocka_unit_test(beyond_the_maximum_the_longest_unused_sessions_are_revoked),

@@ -24,7 +24,7 @@ COMMANDS is `writes`, `reads`, `all`, or names joined by commas; FOR is a count 
   failover TIME              reset the connections; no primary for this time, then the next member
   clear                      end all of these
   status                     faults that are left, primary, connections, commands by name
-  log [N]                    the last N commands: [time, member, name, transaction number, what became of it]
+  log [N]                    the last N commands: [time, member, name, transaction number, what became of it, collection]
 """
 import argparse
 import asyncio
@@ -56,6 +56,11 @@ LOG_LENGTH, MEMORY_LENGTH = 5000, 5000
 
 def is_of(name, group):
     return {"all": name not in HELLO, "writes": name in WRITES, "reads": name in READS}.get(group, name == group)
+
+
+def collection_of(request):
+    of = request.body.get("collection" if request.name == "getMore" else request.name)
+    return of if isinstance(of, str) else None
 
 
 @dataclasses.dataclass
@@ -157,7 +162,8 @@ class Proxy:
 
     def note(self, member, request, outcome):
         if request.name not in HELLO:
-            self.log.append([round(time.time(), 3), member.index, request.name, request.body.get("txnNumber"), outcome])
+            self.log.append([round(time.time(), 3), member.index, request.name, request.body.get("txnNumber"), outcome,
+                             collection_of(request)])
 
     # ---- commands
 
