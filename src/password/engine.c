@@ -38,6 +38,11 @@ struct waiter *waiters_pop(struct waiter_queue *q)
     return w;
 }
 
+unsigned waiters_count(const struct engine *e)
+{
+    return atomic_load(&e->for_lanes.length) + atomic_load(&e->for_calls.length);
+}
+
 void waiter_finish(struct waiter *w, enum err result)
 {
     w->result = result;
@@ -170,8 +175,7 @@ void engine_free(struct engine *e)
 /* Under the lock. */
 static bool has_room(const struct engine *e)
 {
-    unsigned length = atomic_load(&e->for_lanes.length) + atomic_load(&e->for_calls.length);
-    return !atomic_load(&e->stopping) && length < e->options.queue_max;
+    return !atomic_load(&e->stopping) && waiters_count(e) < e->options.queue_max;
 }
 
 /* What the job may come to: whether a check will match, and so need no topping up, is not known. */

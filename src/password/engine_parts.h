@@ -122,6 +122,8 @@ struct engine {
 /* ---- engine.c: the queues; under the lock ---- */
 void waiters_push(struct waiter_queue *q, struct waiter *w);
 struct waiter *waiters_pop(struct waiter_queue *q);
+/* How many wait, for lanes and for calls; anyone may ask. */
+unsigned waiters_count(const struct engine *e);
 /* Wake a thread that sleeps; false when none does. */
 bool wake_one(struct engine *e);
 void waiter_finish(struct waiter *w, enum err result);

@@ -64,11 +64,6 @@ static bool has_room(const struct hasher *h)
     return h->count < lanes_of(h);
 }
 
-static bool work_waits(const struct engine *e)
-{
-    return atomic_load(&e->for_lanes.length) > 0 || atomic_load(&e->for_calls.length) > 0;
-}
-
 /* Work goes to where the fewest lanes are in use, so that two jobs run on two cores. */
 static bool is_least_busy(const struct hasher *h)
 {
@@ -285,7 +280,7 @@ static bool must_give_way(const struct hasher *h)
 static void give_way(struct hasher *h)
 {
     struct engine *e = h->engine;
-    unsigned wanted = atomic_load(&e->for_lanes.length) + atomic_load(&e->for_calls.length);
+    unsigned wanted = waiters_count(e);
     if (has_room(h)) {
         return;
     }
@@ -320,7 +315,7 @@ static bool must_look(struct hasher *h)
     if (h->count == 0 || atomic_load(&h->engine->stopping)) {
         return true;
     }
-    if (!work_waits(h->engine)) {
+    if (waiters_count(h->engine) == 0) {
         h->passed_over = 0;
         return false;
     }

@@ -132,7 +132,7 @@ static bool try_one(struct engine *e, struct candidate *c, struct lane *scratch,
 
 static bool has_work(const struct engine *e)
 {
-    bool has = atomic_load(&e->for_lanes.length) > 0 || atomic_load(&e->for_calls.length) > 0;
+    bool has = waiters_count(e) > 0;
     for (unsigned i = 0; i < e->thread_count; i++) {
         has = has || atomic_load(&e->hashers[i].active) > 0;
     }
