@@ -64,12 +64,13 @@ static bool has_room(const struct hasher *h)
     return h->count < lanes_of(h);
 }
 
-/* Work goes to where the fewest lanes are in use, so that two jobs run on two cores. */
-static bool is_least_busy(const struct hasher *h)
+/* Work goes to where the fewest lanes are in use, so that two jobs run on two cores: does no other
+ * thread use fewer than `count`? */
+static bool is_least_busy(const struct hasher *h, unsigned count)
 {
     const struct engine *e = h->engine;
     for (unsigned i = 0; i < e->thread_count; i++) {
-        if (atomic_load(&e->hashers[i].active) < h->count) {
+        if (atomic_load(&e->hashers[i].active) < count) {
             return false;
         }
     }
@@ -322,7 +323,7 @@ static bool must_look(struct hasher *h)
     if (!has_room(h)) {
         return must_give_way(h);
     }
-    return is_least_busy(h) || ++h->passed_over > PATIENCE;
+    return is_least_busy(h, h->count) || ++h->passed_over > PATIENCE;
 }
 
 /* Under the lock: sleep until there is something to do. */
@@ -348,18 +349,17 @@ static struct waiter *take(struct hasher *h)
     struct waiter *taken = NULL;
     struct waiter **end = &taken;
     unsigned count = h->count;
-    while (h->count < lanes_of(h) && e->for_lanes.first != NULL &&
-           (h->count == 0 || h->passed_over > PATIENCE || is_least_busy(h))) {
+    while (count < lanes_of(h) && e->for_lanes.first != NULL &&
+           (count == 0 || h->passed_over > PATIENCE || is_least_busy(h, count))) {
         const struct waiter *w = e->for_lanes.first;
         atomic_fetch_add(&h->steps_left, w->most - w->taken);
-        atomic_store(&h->lane_left[h->count], h->engine->options.live_steps);
+        atomic_store(&h->lane_left[count], e->options.live_steps);
         *end = waiters_pop(&e->for_lanes);
         end = &(*end)->next;
-        h->count++; /* for is_least_busy(); place() counts again */
+        count++;
     }
     *end = NULL;
-    atomic_store(&h->active, h->count);
-    h->count = count;
+    atomic_store(&h->active, count); /* place() follows */
     return taken;
 }
 
