@@ -18,6 +18,9 @@ struct clock {
 int64_t clock_now_ms(const struct clock *c);
 /* CLOCK_MONOTONIC in microseconds: for durations and waits inside the process, never for expiry. */
 int64_t clock_monotonic_us(void);
+/* Processor time so far. */
+int64_t clock_thread_cpu_us(void);
+int64_t clock_process_cpu_us(void); /* of all threads */
 
 #define CLOCK_RFC3339_LENGTH 24 /* 2026-11-21T05:04:03.123Z */
 /* Writes CLOCK_RFC3339_LENGTH characters and a NUL. Years 1970 to 9999; others are clipped. */

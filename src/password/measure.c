@@ -12,7 +12,6 @@
 #include <crypt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define STACK_BYTES ((size_t)256 * 1024)
 #define TEXT_FORM   "$2b$%02u$......................" /* and a digest that is nobody's */
@@ -85,13 +84,6 @@ static void *runner_main(void *argument)
 
 /* ---- all of them ---- */
 
-static int64_t cpu_time_us(void)
-{
-    struct timespec t;
-    INVARIANT(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static unsigned start_runners(struct runner *runners, unsigned count)
 {
     unsigned started = 0;
@@ -116,7 +108,7 @@ static enum err run(struct measurement *m, struct runner *runners, unsigned coun
 {
     unsigned started = start_runners(runners, count);
     enum err result = started == count ? ERR_OK : ERR_NOMEM;
-    int64_t cpu_us = cpu_time_us();
+    int64_t cpu_us = clock_process_cpu_us();
     int64_t began_us = clock_monotonic_us();
     open_gate(m, started == count);
     for (unsigned i = 0; i < started; i++) {
@@ -124,7 +116,7 @@ static enum err run(struct measurement *m, struct runner *runners, unsigned coun
         result = result == ERR_OK ? runners[i].result : result;
     }
     struct password_pace pace = { .hashes = m->tickets,
-                                  .cpu_us = cpu_time_us() - cpu_us,
+                                  .cpu_us = clock_process_cpu_us() - cpu_us,
                                   .elapsed_us = clock_monotonic_us() - began_us };
     TRY(result);
     *ret_pace = pace;

@@ -45,13 +45,6 @@ bool trial_waits(const struct hasher *h)
     return atomic_load(&h->engine->trials) != h->trials;
 }
 
-static int64_t cpu_time_us(void)
-{
-    struct timespec t;
-    INVARIANT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* Steps in a microsecond of CPU over all lanes, so that a thread which has to share its CPU still
  * measures its kernel; 0 when it got too little of the time to run beside the others. */
 static double measure(const struct trial *t, struct lane *lanes)
@@ -59,13 +52,13 @@ static double measure(const struct trial *t, struct lane *lanes)
     do {
         t->kernel->advance(lanes, t->lanes, 1);
     } while (clock_monotonic_us() < t->start_us);
-    int64_t began_us = cpu_time_us();
+    int64_t began_us = clock_thread_cpu_us();
     unsigned steps = 0;
     while (clock_monotonic_us() < t->end_us) {
         t->kernel->advance(lanes, t->lanes, 1);
         steps++;
     }
-    int64_t took_us = cpu_time_us() - began_us;
+    int64_t took_us = clock_thread_cpu_us() - began_us;
     return steps < LEAST_STEPS ? 0 : (double)steps * t->lanes / (double)took_us;
 }
 
