@@ -34,6 +34,7 @@ int hash_main(int argc, char **argv);
 int http_parse_main(int argc, char **argv);
 int json_main(int argc, char **argv);
 int token_main(int argc, char **argv);
+int store_main(int argc, char **argv);
 
 /* "doorward-bench: " and one line, on stderr. */
 PRINTF_LIKE(1, 2) void complain(const char *format, ...);

@@ -18,6 +18,10 @@
     "  --secret TEXT\n"                                                                            \
     "  --file PATH       where to\n"
 
+#define STORE_HELP                                                                                 \
+    "  --directory PATH  for files that go when it ends; /var/tmp\n"                               \
+    "  --uri URI         another store instead, alone; users and sessions stay behind in it\n"
+
 const struct command bench_commands[] = {
     { "load", "URL [OPTION...]", "ask a service at a given rate, and see how it answers", load_help,
       load_main },
@@ -26,6 +30,7 @@ const struct command bench_commands[] = {
       token_main },
     { "http-parse", "[OPTION...]", "requests beside llhttp alone", MEASURE_HELP, http_parse_main },
     { "json", "[OPTION...]", "bodies beside jansson alone", MEASURE_HELP, json_main },
+    { "store", "[OPTION...]", "the store beside raw SQLite", STORE_HELP MEASURE_HELP, store_main },
     { 0 },
 };
 
