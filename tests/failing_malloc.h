@@ -1,9 +1,6 @@
 /* failing_malloc.h - memory and threads that run out at a chosen moment.
  *
- * For the one file of a test program that lists failing_malloc_dep: the linker then sends every
- * malloc, calloc, realloc, aligned_alloc, mmap and pthread_create of our own code here. Libraries
- * outside are not concerned.
- * (With 64 bits of file offset everywhere, mmap is called mmap64.)
+ * For the one file of a test program that lists failing_malloc_dep.
  *
  *   for (int n = 1; fail_allocation(n), thing_that_allocates(), allocation_failed(); n++) { ... }
  *   fail_allocation(0);
@@ -12,12 +9,11 @@
 #ifndef DOORWARD_FAILING_MALLOC_H
 #define DOORWARD_FAILING_MALLOC_H
 
+#include "wrapped_malloc.h"
+
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <sys/mman.h>
 
 static _Atomic int allocations_left_; /* 1: the next one fails; 0 and below: none does */
 static _Atomic bool allocation_failed_;
@@ -44,21 +40,6 @@ static inline bool allocation_fails_(void)
     errno = ENOMEM;
     return true;
 }
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__real_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*start)(void *), void *argument);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*start)(void *), void *argument);
 
 void *__wrap_malloc(size_t size)
 {

@@ -9,7 +9,7 @@
 #define DOORWARD_TEST_NET_WORLD_H
 
 #include "check.h"
-#include "net.h"
+#include "test_net_options.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
@@ -39,7 +39,6 @@ struct world {
     bool finish_on_hangup;
     /* posted by the loop */
     uv_sem_t has_kept, has_hung_up, has_released;
-    char directory[64];
     char *big;
 };
 
@@ -121,28 +120,13 @@ static void world_before_loops_end(void *context, unsigned loop)
 
 /* ---- life ---- */
 
-static inline void world_make_tls(struct world *w)
-{
-    struct span cert, key;
-    (void)snprintf(w->directory, sizeof(w->directory), "/tmp/doorward-net-XXXXXX");
-    CHECK(mkdtemp(w->directory) != NULL);
-    CHECK_ERR(arena_printf(&w->arena, &cert, "%s/cert.pem", w->directory), ERR_OK);
-    CHECK_ERR(arena_printf(&w->arena, &key, "%s/key.pem", w->directory), ERR_OK);
-    CHECK_ERR(tls_self_signed(cert.data, key.data, SPAN_NONE, &w->arena, &w->why), ERR_OK);
-    struct tls_options options = { .cert_path = cert.data, .key_path = key.data };
-    CHECK_ERR(tls_context_new(&options, &w->arena, &w->why, &w->tls), ERR_OK);
-    CHECK_INT(unlink(cert.data), 0);
-    CHECK_INT(unlink(key.data), 0);
-    CHECK_INT(rmdir(w->directory), 0);
-}
-
 /* Defaults, to be changed before world_start(). */
 static inline void world_init(struct world *w, bool tls)
 {
     *w = (struct world){ 0 };
     arena_init(&w->arena, 256 * 1024);
     if (tls) {
-        world_make_tls(w);
+        w->tls = test_tls_context(&w->arena);
     }
     w->big = malloc(BIG_BYTES);
     CHECK(w->big != NULL);
@@ -154,23 +138,7 @@ static inline void world_init(struct world *w, bool tls)
         .tls = w->tls,
         .handler = { .on_request = world_on_request, .on_refused = world_on_refused, .context = w },
     };
-    w->options = (struct net_options){
-        .listeners = &w->listener,
-        .listener_count = 1,
-        .loops = 1,
-        .limits = { .max_header_bytes = 4096,
-                    .max_headers = 16,
-                    .max_body_bytes = 4096,
-                    .max_uri_bytes = 512 },
-        .max_connections = 100,
-        .max_pipelined = 4,
-        .request_arena_bytes = 65536,
-        .handshake_timeout_ms = 60000,
-        .header_timeout_ms = 60000,
-        .body_timeout_ms = 60000,
-        .idle_timeout_ms = 60000,
-        .write_timeout_ms = 60000,
-    };
+    w->options = test_net_options(&w->listener);
 }
 
 static inline void world_start(struct world *w)

@@ -5,12 +5,13 @@
  * back). */
 #include "net.h"
 #include "test_api_world.h"
+#include "test_net_options.h"
 #include "tls.h"
+#include "wrapped_malloc.h"
 
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
-#include <sys/mman.h>
 
 /* ---- counting ---- */
 
@@ -25,21 +26,6 @@ static void count(void)
         atomic_fetch_add(is_openssl ? &openssl_requests : &requests, 1);
     }
 }
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__real_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*start)(void *), void *argument);
-void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int file, off_t offset);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t number, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*start)(void *), void *argument);
 
 void *__wrap_malloc(size_t size)
 {
@@ -117,44 +103,13 @@ struct gateway {
     SSL *ssl;
 };
 
-static void make_tls(struct gateway *g)
-{
-    char directory[] = "/tmp/doorward-verify-XXXXXX";
-    struct span cert, key, why;
-    CHECK(mkdtemp(directory) != NULL);
-    CHECK_ERR(arena_printf(&g->arena, &cert, "%s/cert.pem", directory), ERR_OK);
-    CHECK_ERR(arena_printf(&g->arena, &key, "%s/key.pem", directory), ERR_OK);
-    CHECK_ERR(tls_self_signed(cert.data, key.data, SPAN_NONE, &g->arena, &why), ERR_OK);
-    struct tls_options options = { .cert_path = cert.data, .key_path = key.data };
-    CHECK_ERR(tls_context_new(&options, &g->arena, &why, &g->tls), ERR_OK);
-    CHECK_INT(unlink(cert.data), 0);
-    CHECK_INT(unlink(key.data), 0);
-    CHECK_INT(rmdir(directory), 0);
-}
-
 static void serve(struct gateway *g)
 {
     struct span why;
     g->listener = (struct net_listener){ .address = "127.0.0.1",
                                          .tls = g->tls,
                                          .handler = g->service.handler };
-    struct net_options options = {
-        .listeners = &g->listener,
-        .listener_count = 1,
-        .loops = 1,
-        .limits = { .max_header_bytes = 16384,
-                    .max_headers = 64,
-                    .max_body_bytes = 16384,
-                    .max_uri_bytes = 2048 },
-        .max_connections = 10,
-        .max_pipelined = 16,
-        .request_arena_bytes = 65536,
-        .handshake_timeout_ms = 60000,
-        .header_timeout_ms = 60000,
-        .body_timeout_ms = 60000,
-        .idle_timeout_ms = 60000,
-        .write_timeout_ms = 60000,
-    };
+    struct net_options options = test_net_options(&g->listener);
     CHECK_ERR(net_open(&options, &g->arena, &why, &g->net), ERR_OK);
     CHECK_ERR(net_start(g->net), ERR_OK);
 }
@@ -180,7 +135,7 @@ static void gateway_open(struct gateway *g, bool tls)
     arena_init(&g->arena, 256 * 1024);
     service_open(&g->service, standard_options());
     if (tls) {
-        make_tls(g);
+        g->tls = test_tls_context(&g->arena);
     }
     serve(g);
     dial(g);
