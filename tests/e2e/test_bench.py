@@ -11,7 +11,7 @@ sys.path.append(str(ROOT / "bench"))
 import against  # noqa: E402
 import common  # noqa: E402
 
-IN_PROCESS = ["hash", "token", "http-parse", "json"]
+IN_PROCESS = ["hash", "token", "http-parse", "json", "store"]
 
 
 def bench(*arguments, code=0):
