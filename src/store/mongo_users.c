@@ -313,25 +313,32 @@ static enum err look_at_conditions(struct mongo_call *c, const bson_t *filter, i
     return ERR_OK;
 }
 
+/* What became of a write that met nothing: an earlier try of it was made, or a condition is not
+ * met. */
+static enum err fate_of(struct mongo_call *c, struct uuid id, bool is_deletion, int64_t *ret_epoch)
+{
+    struct standing standing;
+    TRY(find_standing(c, id, &standing));
+    *ret_epoch = standing.session_epoch;
+    if (standing.is_changed && standing.is_deleted == is_deletion) {
+        return ERR_OK;
+    }
+    return standing.is_deleted ? ERR_NOT_FOUND : ERR_CONFLICT;
+}
+
 static enum err user_change(struct store *s, struct uuid id, const struct store_user_change *what,
                             int64_t *ret_epoch)
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
     AUTO(mongo_doc) bson_t update = BSON_INITIALIZER;
-    struct standing standing;
     int64_t epoch = 0;
     TRY(mongo_call_open(s, "users", &c));
     put_conditions(&filter, &c, id, what);
     put_change(&update, &c, what);
     enum err e = bson_count_keys(&update) > 0 ? write_change(&c, &filter, &update, &epoch)
                                               : look_at_conditions(&c, &filter, &epoch);
-    if (e == ERR_NOT_FOUND) {
-        TRY(find_standing(&c, id, &standing));
-        e = standing.is_deleted ? ERR_NOT_FOUND : standing.is_changed ? ERR_OK : ERR_CONFLICT;
-        epoch = standing.session_epoch;
-    }
-    TRY(e);
+    TRY(e == ERR_NOT_FOUND ? fate_of(&c, id, false, &epoch) : e);
     if (ret_epoch != NULL) {
         *ret_epoch = epoch;
     }
@@ -357,7 +364,6 @@ static enum err user_remove(struct store *s, struct uuid id, struct span if_pass
     AUTO(mongo_call) struct mongo_call c = { 0 };
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
     AUTO(mongo_doc) bson_t update = BSON_INITIALIZER;
-    struct standing standing;
     int64_t epoch = 0;
     TRY(mongo_call_open(s, "users", &c));
     mongo_put_living(&filter, id);
@@ -366,12 +372,7 @@ static enum err user_remove(struct store *s, struct uuid id, struct span if_pass
     }
     put_burial(&update, c.id);
     enum err e = write_change(&c, &filter, &update, &epoch);
-    if (e == ERR_NOT_FOUND) {
-        TRY(find_standing(&c, id, &standing));
-        e = !standing.is_deleted ? ERR_CONFLICT : standing.is_changed ? ERR_OK : ERR_NOT_FOUND;
-        epoch = standing.session_epoch;
-    }
-    TRY(e);
+    TRY(e == ERR_NOT_FOUND ? fate_of(&c, id, true, &epoch) : e);
     if (ret_epoch != NULL) {
         *ret_epoch = epoch;
     }
