@@ -35,6 +35,41 @@ TEST(what_is_issued_verifies_and_says_the_same_with_every_algorithm)
     }
 }
 
+/* An implementation that shares no code with ours but OpenSSL's. */
+static bool libjwt_takes(const struct tokens *t, const char *algorithm, struct span token)
+{
+    const struct ring_key *k = ring_signer(ring_current(t), NOW_MS);
+    json_t *jwk = NULL;
+    struct jwk_open open;
+    if (k->public_jwk == NULL) {
+        CHECK_ERR(jwk_from_secret(SPAN(SECRET), &jwk), ERR_OK);
+    } else {
+        jwk = json_incref(k->public_jwk);
+    }
+    CHECK_ERR(jwk_open(jwk, &open), ERR_OK);
+    jwt_checker_t *checker = jwt_checker_new();
+    CHECK(checker != NULL);
+    CHECK_INT(jwt_checker_setkey(checker, jwt_str_alg(algorithm), open.item), 0);
+    CHECK_INT(jwt_checker_time_leeway(checker, JWT_CLAIM_EXP, -1), 0);
+    bool taken = jwt_checker_verify(checker, token.data) == 0;
+    jwt_checker_free(checker);
+    jwk_close(&open);
+    json_decref(jwk);
+    return taken;
+}
+
+TEST(libjwt_verifies_what_is_issued_with_every_algorithm)
+{
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+        AUTO(token) struct tokens *t = open_with_key(algorithms[i]);
+        struct text token;
+        issue(t, &token);
+        CHECK(libjwt_takes(t, algorithms[i], text_span(&token)));
+        token.data[token.length - 5] = token.data[token.length - 5] == 'A' ? 'B' : 'A';
+        CHECK(!libjwt_takes(t, algorithms[i], text_span(&token)));
+    }
+}
+
 static json_t *part_of(const struct text *token, int index)
 {
     struct span rest = text_span(token);
@@ -364,6 +399,7 @@ int main(void)
 {
     RUN_TESTS(
         cmocka_unit_test(what_is_issued_verifies_and_says_the_same_with_every_algorithm),
+        cmocka_unit_test(libjwt_verifies_what_is_issued_with_every_algorithm),
         cmocka_unit_test(an_issued_token_has_exactly_the_declared_header_and_claims),
         cmocka_unit_test(a_user_without_name_or_roles_gets_a_token_too),
         cmocka_unit_test(names_and_roles_with_characters_that_json_escapes_come_back_as_they_were),
