@@ -117,8 +117,8 @@ void input_check_imported_username(struct span username, struct auth_input_error
 {
     if (username.length == 0) {
         input_add(errors, "username", "too_short", "must have at least 1 character");
-    } else if (username.length > INPUT_MAX_NAME_BYTES) {
-        input_add(errors, "username", "too_long", "must have at most 254 bytes");
+    } else if (username.length > INPUT_MAX_USERNAME_BYTES) {
+        input_add(errors, "username", "too_long", "must have at most 64 bytes");
     } else if (has_ascii_control(username) || has_blank_code(username) ||
                span_trim(username).length != username.length) {
         input_add(errors, "username", "invalid_format",

@@ -233,10 +233,12 @@ static bool next_line(struct import_run *run, struct span *ret_line)
     return is_there;
 }
 
+/* Of one that is too long only the beginning is known. */
 static bool is_blank(struct span line)
 {
     struct span rest = span_trim(line);
-    return rest.length == 0 || (rest.length == 1 && rest.data[0] == '\r');
+    bool is_empty = rest.length == 0 || (rest.length == 1 && rest.data[0] == '\r');
+    return is_empty && line.length <= RECORD_MAX_LINE_BYTES;
 }
 
 static enum err take_all(struct import_run *run)

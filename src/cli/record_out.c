@@ -41,7 +41,7 @@ static void put_roles(struct json_out *j, struct span roles)
 static void put_user(struct json_out *j, const struct store_user *u)
 {
     put_type(j, "user");
-    json_out_uuid(j, "id", u->id);
+    put_uuid_or_null(j, "id", u->id);
     json_out_text(j, "username", u->username);
     json_out_text(j, "email", u->email);
     json_out_text(j, "password_hash", u->password_hash);
