@@ -27,10 +27,7 @@ static const enum err answers[] = {
 
 struct refresh {
     struct token_refresh presented;
-    struct store_session session; /* as it stands after the conditional write */
-    struct store_user user;       /* read after it */
-    bool rotated;
-    int64_t now_ms; /* the store's time of that look */
+    struct store_rotated found;
 };
 
 /* Clocks may go back: a rotation in the future is as near as one in the past. */
@@ -44,17 +41,17 @@ static bool is_within_grace(const struct auth *au, const struct store_session *s
 
 static enum outcome judge(const struct auth *au, const struct refresh *r)
 {
-    const struct store_session *s = &r->session;
+    const struct store_session *s = &r->found.session;
     if (!span_equal(s->master_key, r->presented.master_key)) {
         return AHEAD;
     }
-    if (r->rotated) {
+    if (r->found.rotated) {
         return ROTATED;
     }
     if (s->revoked_at != 0) {
         return REVOKED;
     }
-    if (session_is_expired(s, r->now_ms)) {
+    if (session_is_expired(s, r->found.now_ms)) {
         return EXPIRED;
     }
     if (r->presented.counter > s->counter) {
@@ -64,7 +61,7 @@ static enum outcome judge(const struct auth *au, const struct refresh *r)
         return UNAVAILABLE; /* neither written nor refused: the store cannot decide now */
     }
     bool is_parent = r->presented.counter == s->counter - 1;
-    return is_parent && is_within_grace(au, s, r->now_ms) ? REPEATED : REUSED;
+    return is_parent && is_within_grace(au, s, r->found.now_ms) ? REPEATED : REUSED;
 }
 
 static enum err rotate(struct auth *au, struct auth_call *call, struct refresh *r)
@@ -77,31 +74,27 @@ static enum err rotate(struct auth *au, struct auth_call *call, struct refresh *
     };
     TRY(input_printable(call->arena, call->ip, INPUT_MAX_IP_BYTES, &rotation.ip));
     TRY(input_printable(call->arena, call->agent, INPUT_MAX_AGENT_BYTES, &rotation.agent));
-    return store_session_rotate(au->options.store, &rotation, call->arena, &r->rotated, &r->session,
-                                &r->now_ms);
+    return store_session_rotate(au->options.store, &rotation, call->arena, &r->found);
 }
 
-/* The user is read after the rotation: whatever has ended the session by then is seen here, and
- * whatever ends it later finds the tokens in its revocation. */
-static enum err look_at_user(struct auth *au, struct auth_call *call, struct refresh *r,
-                             enum outcome *outcome)
+/* The store has looked at the user no earlier than at the session: whatever had ended it by then is
+ * seen here, and whatever ends it later finds the tokens in its revocation. */
+static enum err look_at_user(struct auth *au, const struct refresh *r, enum outcome *outcome)
 {
-    enum err found = store_user_by_id(au->options.store, r->session.user_id, call->arena, &r->user);
-    if (found != ERR_OK && found != ERR_NOT_FOUND) {
-        return found;
-    }
-    if (found == ERR_OK && session_lives(&r->session, &r->user, r->now_ms)) {
+    const struct store_session *session = &r->found.session;
+    const struct store_user *user = uuid_is_nil(r->found.user.id) ? NULL : &r->found.user;
+    if (user != NULL && session_lives(session, user, r->found.now_ms)) {
         return ERR_OK;
     }
     *outcome = REVOKED;
-    return session_publish_death(au, &r->session, found == ERR_OK ? &r->user : NULL);
+    return session_publish_death(au, session, user);
 }
 
 static void audit_use(const struct auth_call *call, const char *action, const struct refresh *r)
 {
-    struct audit_use last = { .ip = r->session.ip,
-                              .agent = r->session.agent,
-                              .used_at = r->session.last_used_at };
+    struct audit_use last = { .ip = r->found.session.ip,
+                              .agent = r->found.session.agent,
+                              .used_at = r->found.session.last_used_at };
     audit_refresh(call, action, &last);
 }
 
@@ -112,14 +105,14 @@ static enum err follow_outcome(struct auth *au, struct auth_call *call, struct r
     switch (*outcome) {
     case ROTATED:
     case REPEATED:
-        return look_at_user(au, call, r, outcome);
+        return look_at_user(au, r, outcome);
     case REUSED:
-        TRY(session_end(au, r->session.id));
+        TRY(session_end(au, r->found.session.id));
         audit_use(call, "refresh_reuse", r);
         return ERR_OK;
     case REVOKED:
         /* Whoever ended it may have failed before publishing; this repeat makes it good. */
-        return session_publish_revoked(au, &r->session);
+        return session_publish_revoked(au, &r->found.session);
     case AHEAD:
         audit_use(call, "refresh_ahead", r);
         return ERR_OK;
@@ -147,7 +140,7 @@ static enum err decide(struct auth *au, struct auth_call *call, struct span refr
         return ERR_OK;
     }
     TRY(e);
-    call->user_id = r->session.user_id;
+    call->user_id = r->found.session.user_id;
     *outcome = judge(au, r);
     return follow_outcome(au, call, r, outcome);
 }
@@ -166,8 +159,8 @@ enum err auth_refresh(struct auth *au, struct auth_call *call, struct span refre
         outcome = UNAVAILABLE;
     }
     if (e == ERR_OK) {
-        moment.now_ms = r.now_ms;
-        e = session_tokens(au, call, &r.user, &r.session, moment, ret_tokens);
+        moment.now_ms = r.found.now_ms;
+        e = session_tokens(au, call, &r.found.user, &r.found.session, moment, ret_tokens);
     }
     metrics_add(METRIC_REFRESH, (unsigned)outcome, 1);
     return e;

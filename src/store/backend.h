@@ -43,7 +43,7 @@ struct store_session_ops {
     enum err (*list)(struct store *s, struct uuid user_id, size_t max, struct arena *a,
                      struct store_session **ret_sessions, size_t *ret_count);
     enum err (*rotate)(struct store *s, const struct store_rotation *rotation, struct arena *a,
-                       bool *ret_rotated, struct store_session *ret_session, int64_t *ret_now);
+                       struct store_rotated *ret_rotated);
     enum err (*revoke)(struct store *s, struct uuid id);
 };
 

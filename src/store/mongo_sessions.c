@@ -400,22 +400,31 @@ static enum err rotate_once(struct mongo_call *c, const struct store_rotation *w
     return ERR_OK;
 }
 
-static enum err session_rotate(struct store *s, const struct store_rotation *rotation,
-                               struct arena *a, bool *ret_rotated,
-                               struct store_session *ret_session, int64_t *ret_now)
+static enum err rotate_session(struct store *s, const struct store_rotation *rotation,
+                               struct arena *a, struct store_rotated *rotated)
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
     TRY(mongo_call_open(s, "sessions", &c));
     struct record record = { .call = &c };
-    bool rotated = false;
     enum err e = ERR_BUSY;
     do {
-        e = rotate_once(&c, rotation, a, &record, &rotated);
+        e = rotate_once(&c, rotation, a, &record, &rotated->rotated);
     } while (e == ERR_BUSY && mongo_call_again(&c));
     TRY(e == ERR_BUSY ? ERR_UNAVAILABLE : e);
-    *ret_rotated = rotated;
-    *ret_session = record.session;
-    *ret_now = record.now_ms;
+    rotated->session = record.session;
+    rotated->now_ms = record.now_ms;
+    return ERR_OK;
+}
+
+/* The user in a call of its own, once the client of the first is back in the pool. */
+static enum err session_rotate(struct store *s, const struct store_rotation *rotation,
+                               struct arena *a, struct store_rotated *ret_rotated)
+{
+    struct store_rotated r = { 0 };
+    TRY(rotate_session(s, rotation, a, &r));
+    enum err found = mongo_user_ops.by_id(s, r.session.user_id, a, &r.user);
+    TRY(found == ERR_NOT_FOUND ? ERR_OK : found);
+    *ret_rotated = r;
     return ERR_OK;
 }
 

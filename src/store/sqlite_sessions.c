@@ -181,29 +181,28 @@ static const char sql_rotate[] =
 struct rotation {
     const struct store_rotation *what;
     struct arena *arena;
-    bool rotated; /* from here on: the result */
-    struct store_session session;
-    int64_t now_ms;
+    struct store_rotated result;
 };
 
-static bool may_rotate(const struct rotation *r)
+static bool may_rotate(const struct store_rotation *what, const struct store_session *s,
+                       int64_t now_ms)
 {
-    const struct store_session *s = &r->session;
-    return s->counter == r->what->counter && s->counter < INT64_MAX &&
-           span_equal(s->master_key, r->what->master_key) && s->revoked_at == 0 &&
-           s->idle_expires_at > r->now_ms && s->expires_at > r->now_ms;
+    return s->counter == what->counter && s->counter < INT64_MAX &&
+           span_equal(s->master_key, what->master_key) && s->revoked_at == 0 &&
+           s->idle_expires_at > now_ms && s->expires_at > now_ms;
 }
 
 /* What the session becomes; its texts are the result's. */
 static enum err turn(struct rotation *r)
 {
-    struct store_session *s = &r->session;
-    int64_t left_ms = s->expires_at - r->now_ms;
+    struct store_session *s = &r->result.session;
+    int64_t now_ms = r->result.now_ms;
+    int64_t left_ms = s->expires_at - now_ms;
     s->counter++;
-    s->rotated_at = r->now_ms;
-    s->last_used_at = r->now_ms;
+    s->rotated_at = now_ms;
+    s->last_used_at = now_ms;
     s->idle_expires_at =
-        r->what->idle_ttl_ms < left_ms ? r->now_ms + r->what->idle_ttl_ms : s->expires_at;
+        r->what->idle_ttl_ms < left_ms ? now_ms + r->what->idle_ttl_ms : s->expires_at;
     TRY(arena_copy(r->arena, sqlite_present(r->what->ip), &s->ip));
     return arena_copy(r->arena, sqlite_present(r->what->agent), &s->agent);
 }
@@ -221,32 +220,31 @@ static enum err write_turn(struct sqlite_conn *c, const struct store_session *s)
     return sqlite_run(&q, NULL);
 }
 
-/* Nobody else writes between the look and the write: both are in the writer's transaction. The
+/* Nobody else writes between the looks and the write: all are in the writer's transaction. The
  * loser of a race sees the winner's record there, and is answered after the commit that both are
  * part of. */
 static enum err look_and_rotate(struct sqlite_conn *c, int64_t now_ms, void *argument)
 {
     struct rotation *r = argument;
-    r->now_ms = now_ms;
-    TRY(find_session(c, r->what->id, r->arena, &r->session));
-    if (!may_rotate(r)) {
+    struct store_session *session = &r->result.session;
+    r->result.now_ms = now_ms;
+    TRY(find_session(c, r->what->id, r->arena, session));
+    enum err found = sqlite_user_find(c, session->user_id, r->arena, &r->result.user);
+    TRY(found == ERR_NOT_FOUND ? ERR_OK : found);
+    if (!may_rotate(r->what, session, now_ms)) {
         return ERR_OK;
     }
     TRY(turn(r));
-    TRY(write_turn(c, &r->session));
-    r->rotated = true;
-    return ERR_OK;
+    r->result.rotated = true;
+    return write_turn(c, session);
 }
 
 static enum err session_rotate(struct store *s, const struct store_rotation *rotation,
-                               struct arena *a, bool *ret_rotated,
-                               struct store_session *ret_session, int64_t *ret_now)
+                               struct arena *a, struct store_rotated *ret_rotated)
 {
     struct rotation r = { .what = rotation, .arena = a };
     TRY(sqlite_write_last(&sqlite_of(s)->writer, look_and_rotate, &r));
-    *ret_rotated = r.rotated;
-    *ret_session = r.session;
-    *ret_now = r.now_ms;
+    *ret_rotated = r.result;
     return ERR_OK;
 }
 

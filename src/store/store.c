@@ -168,13 +168,11 @@ enum err store_session_list(struct store *s, struct uuid user_id, size_t max, st
 }
 
 enum err store_session_rotate(struct store *s, const struct store_rotation *rotation,
-                              struct arena *a, bool *ret_rotated, struct store_session *ret_session,
-                              int64_t *ret_now)
+                              struct arena *a, struct store_rotated *ret_rotated)
 {
     int64_t started = clock_monotonic_us();
-    return measured(
-        OPERATION_WRITE, started,
-        s->backend->sessions->rotate(s, rotation, a, ret_rotated, ret_session, ret_now));
+    return measured(OPERATION_WRITE, started,
+                    s->backend->sessions->rotate(s, rotation, a, ret_rotated));
 }
 
 enum err store_session_revoke(struct store *s, struct uuid id)

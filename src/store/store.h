@@ -130,13 +130,17 @@ struct store_rotation {
     int64_t idle_ttl_ms;    /* the new idle limit from now, clipped to expires_at */
     struct span ip, agent;
 };
+struct store_rotated {
+    bool rotated;                 /* by this call */
+    int64_t now_ms;               /* the store's time of this look */
+    struct store_session session; /* as it then stands */
+    struct store_user user;       /* looked at no earlier; a nil id: none that lives */
+};
 /* The one conditional write of a refresh: where the session lives, is not expired and its counter
- * and master key are the presented ones, counter + 1, rotated_at = last_used_at = now. *ret_rotated
- * tells whether it was this call. Either way *ret_session is the record as it then stands and
- * *ret_now the store's time of that look. ERR_NOT_FOUND. */
+ * and master key are the presented ones, counter + 1, rotated_at = last_used_at = now.
+ * ERR_NOT_FOUND. */
 MUST_CHECK enum err store_session_rotate(struct store *s, const struct store_rotation *rotation,
-                                         struct arena *a, bool *ret_rotated,
-                                         struct store_session *ret_session, int64_t *ret_now);
+                                         struct arena *a, struct store_rotated *ret_rotated);
 /* revoked_at = now where it was 0; repeating it is fine. ERR_NOT_FOUND. */
 MUST_CHECK enum err store_session_revoke(struct store *s, struct uuid id);
 

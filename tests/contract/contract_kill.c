@@ -32,12 +32,10 @@ static enum err write_number(struct store *s, uint64_t number)
                                        .master_key = session.master_key,
                                        .idle_ttl_ms = 1000 };
     struct store_user user = { .id = session.id, .password_hash = SPAN("x"), .roles = SPAN("") };
-    struct store_session rotated_session = { 0 };
-    bool rotated = false;
-    int64_t now = 0;
+    struct store_rotated rotated = { 0 };
     CONTRACT_ARENA(a);
     TRY(store_session_add(s, &session, 10, NULL));
-    TRY(store_session_rotate(s, &rotation, &a, &rotated, &rotated_session, &now));
+    TRY(store_session_rotate(s, &rotation, &a, &rotated));
     return store_user_add(s, &user);
 }
 

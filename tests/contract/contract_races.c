@@ -35,14 +35,12 @@ static void rotate(struct world *w, size_t index, int64_t counter)
                                        .master_key = contract_session(1, contract_id(1)).master_key,
                                        .counter = counter,
                                        .idle_ttl_ms = 1000 };
-    struct store_session found = { 0 };
-    bool rotated = false;
-    int64_t now = 0;
+    struct store_rotated found = { 0 };
     struct arena a;
     arena_init(&a, 64 * 1024);
-    note(w, store_session_rotate(w->stores[index % 2], &rotation, &a, &rotated, &found, &now));
-    atomic_fetch_add(rotated ? &w->rotated : &w->not_rotated, 1);
-    atomic_fetch_add(&w->ahead, found.counter == counter + 1 ? 1 : 0);
+    note(w, store_session_rotate(w->stores[index % 2], &rotation, &a, &found));
+    atomic_fetch_add(found.rotated ? &w->rotated : &w->not_rotated, 1);
+    atomic_fetch_add(&w->ahead, found.session.counter == counter + 1 ? 1 : 0);
     arena_done(&a);
 }
 

@@ -62,13 +62,12 @@ TEST(an_unknown_session_is_not_found_by_any_call)
     CONTRACT_ARENA(a);
     struct store_session found = { .counter = 77 };
     struct store_rotation rotation = { .id = contract_id(1), .idle_ttl_ms = 1000 };
-    bool rotated = false;
-    int64_t now = 77;
+    struct store_rotated rotated = { .now_ms = 77 };
     CHECK_ERR(store_session_get(s, contract_id(1), &a, &found), ERR_NOT_FOUND);
     CHECK_ERR(store_session_revoke(s, contract_id(1)), ERR_NOT_FOUND);
-    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_NOT_FOUND);
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated), ERR_NOT_FOUND);
     CHECK_INT(found.counter, 77);
-    CHECK_INT(now, 77);
+    CHECK_INT(rotated.now_ms, 77);
 }
 
 TEST(a_session_is_found_together_with_its_user)
@@ -241,11 +240,11 @@ TEST(rotating_with_the_newest_counter_moves_counter_times_and_place)
                                        .idle_ttl_ms = 5000,
                                        .ip = SPAN("2001:db8::1"),
                                        .agent = SPAN("$counter") };
-    struct store_session found = { 0 };
-    bool rotated = false;
-    int64_t now = 0;
-    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_OK);
-    CHECK(rotated);
+    struct store_rotated r = { 0 };
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &r), ERR_OK);
+    CHECK(r.rotated);
+    const struct store_session found = r.session;
+    const int64_t now = r.now_ms;
     CHECK_TIME(now, CONTRACT_START_MS + 700);
     CHECK_INT(found.rotated_at, now);
     CHECK_INT(found.last_used_at, now);
@@ -269,13 +268,41 @@ TEST(the_idle_limit_never_passes_the_absolute_one)
         struct store_rotation rotation = {
             .id = session.id, .master_key = session.master_key, .counter = i, .idle_ttl_ms = ttls[i]
         };
-        struct store_session found = { 0 };
-        bool rotated = false;
-        int64_t now = 0;
-        CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_OK);
-        CHECK(rotated);
-        CHECK_TIME(found.idle_expires_at, session.expires_at);
+        struct store_rotated r = { 0 };
+        CHECK_ERR(store_session_rotate(s, &rotation, &a, &r), ERR_OK);
+        CHECK(r.rotated);
+        CHECK_TIME(r.session.idle_expires_at, session.expires_at);
     }
+}
+
+TEST(a_rotation_finds_the_user_as_he_is_and_nobody_once_he_is_deleted)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_user ann = contract_user(5);
+    struct store_session session = contract_session(1, ann.id);
+    CHECK_ERR(store_user_add(s, &ann), ERR_OK);
+    CHECK_ERR(store_session_add(s, &session, 10, NULL), ERR_OK);
+    struct store_rotation rotation = { .id = session.id,
+                                       .master_key = session.master_key,
+                                       .idle_ttl_ms = 5000 };
+    struct store_user_change disable = { .state = STORE_DISABLE, .raise_epoch = true };
+    int64_t epoch = 0;
+    CHECK_ERR(store_user_change(s, ann.id, &disable, &epoch), ERR_OK);
+    for (int again = 0; again < 2; again++) {
+        struct store_rotated r = { 0 };
+        CHECK_ERR(store_session_rotate(s, &rotation, &a, &r), ERR_OK);
+        CHECK(r.rotated == (again == 0));
+        CHECK(uuid_equal(r.user.id, ann.id));
+        CHECK(r.user.disabled);
+        CHECK_INT(r.user.session_epoch, epoch);
+    }
+    CHECK_ERR(store_user_delete(s, ann.id, SPAN_NONE, NULL), ERR_OK);
+    struct store_rotated r = { 0 };
+    rotation.counter = 1;
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &r), ERR_OK);
+    CHECK(r.rotated);
+    CHECK(uuid_is_nil(r.user.id));
 }
 
 /* Rotates and expects that nothing is written, whatever the reason. */
@@ -289,13 +316,11 @@ static void check_not_rotated_with(struct store *s, const struct store_session *
                                        .idle_ttl_ms = 5000,
                                        .ip = SPAN("other"),
                                        .agent = SPAN("other") };
-    struct store_session found = { 0 };
-    bool rotated = true;
-    int64_t now = 0;
-    CHECK_ERR(store_session_rotate(s, &rotation, &a, &rotated, &found, &now), ERR_OK);
-    CHECK(!rotated);
-    CHECK_TIME(now, contract_now_ms());
-    check_same_session(&found, session);
+    struct store_rotated r = { .rotated = true };
+    CHECK_ERR(store_session_rotate(s, &rotation, &a, &r), ERR_OK);
+    CHECK(!r.rotated);
+    CHECK_TIME(r.now_ms, contract_now_ms());
+    check_same_session(&r.session, session);
     check_stored(s, session);
 }
 
@@ -370,6 +395,7 @@ CONTRACT_GROUP(
     cmocka_unit_test(sessions_that_are_dead_by_epoch_do_not_push_out_the_kept_one),
     cmocka_unit_test(rotating_with_the_newest_counter_moves_counter_times_and_place),
     cmocka_unit_test(the_idle_limit_never_passes_the_absolute_one),
+    cmocka_unit_test(a_rotation_finds_the_user_as_he_is_and_nobody_once_he_is_deleted),
     cmocka_unit_test(any_other_counter_rotates_nothing_and_gives_the_record_as_it_stands),
     cmocka_unit_test(a_token_of_another_master_key_rotates_nothing),
     cmocka_unit_test(a_revoked_or_expired_session_does_not_rotate),

@@ -200,19 +200,20 @@ static void change_all(struct store *s, struct arena *a, struct outcome *o)
     struct store_user_change change = { .reset_failures = true };
     struct store_attempt attempt = { 0 };
     int64_t number = 0;
-    bool rotated = false;
+    struct store_rotated rotated = { 0 };
+    bool more = false;
     o->user = succeeded(store_user_add(s, &user));
     (void)succeeded(store_user_attempt(s, id, 5, 1000, &attempt));
     (void)succeeded(store_stranger_attempt(s, id.bytes, 5, 1000, &attempt));
     (void)succeeded(store_user_change(s, id, &change, &number));
     session.attempt = attempt.number;
     o->session = succeeded(store_session_add(s, &session, 10, NULL));
-    o->rotated = succeeded(store_session_rotate(s, &rotation, a, &rotated, &session, &number));
+    o->rotated = succeeded(store_session_rotate(s, &rotation, a, &rotated));
     o->revocation = succeeded(store_revocation_put(s, &revocation));
     o->key = succeeded(store_key_add(s, &key));
     (void)succeeded(store_key_retire(s, key.kid));
     (void)succeeded(store_heartbeat(s));
-    (void)succeeded(store_sweep(s, 10, &rotated));
+    (void)succeeded(store_sweep(s, 10, &more));
 }
 
 static struct outcome run_scenario(void)

@@ -595,13 +595,11 @@ static void *refresh(void *argument)
         struct store_rotation rotation = { .id = id_of(r->number),
                                            .counter = i,
                                            .idle_ttl_ms = 1000 };
-        struct store_session session = { 0 };
-        bool rotated = false;
-        int64_t now = 0;
+        struct store_rotated rotated = { 0 };
         struct arena a;
         arena_init(&a, 16 * 1024);
-        enum err e = store_session_rotate(r->store, &rotation, &a, &rotated, &session, &now);
-        r->rotated += e == ERR_OK && rotated ? 1 : 0;
+        enum err e = store_session_rotate(r->store, &rotation, &a, &rotated);
+        r->rotated += e == ERR_OK && rotated.rotated ? 1 : 0;
         arena_done(&a);
     }
     return NULL;
