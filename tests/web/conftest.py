@@ -11,14 +11,23 @@ from visitor import Visitor
 SCREEN = {"width": 1280, "height": 860}
 
 
+# Pages that a test answers for itself count as the internet's, which Chromium keeps away from this machine's own addresses.
+OPTIONS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
+
+
 @pytest.fixture(scope="session")
-def chromium():
+def launch():
+    """Starts browsers: launch("--option")."""
     path = shutil.which("chromium")
     assert path, "the pages are tested in Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield lambda *options: playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *options])
+
+
+@pytest.fixture(scope="session")
+def chromium(launch):
+    with contextlib.closing(launch()) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +71,12 @@ def visit(browser, service):
     """visit() is a new tab in a new browser at the shared service; visit(at=..., tab_of=visitor) elsewhere, beside another."""
     visitors = []
 
-    def new(at=None, tab_of=None, url=None, **options):
+    def new(at=None, tab_of=None, url=None, api=None, **options):
         at = at or (tab_of.service if tab_of else service)
-        context = tab_of.page.context if tab_of else browser(**options)
-        page = context.new_page()
+        page = (tab_of.page.context if tab_of else browser(**options)).new_page()
         if visitor.DIST and not url:
             visitor.serve_pages(page, at, at.url)
-        visitors.append(Visitor(page, at, url))
+        visitors.append(Visitor(page, at, url, api))
         return visitors[-1]
 
     yield new

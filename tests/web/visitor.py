@@ -19,17 +19,23 @@ FOREIGN = "the page made requests of others"
 
 
 class Visitor:
-    """One tab. `url` is where the pages are, `service` what they talk to."""
+    """One tab. `url` is where the pages are, `service` what they talk to; `token` the last that was sent."""
 
-    def __init__(self, page, service, url=None):
+    def __init__(self, page, service, url=None, api=None):
         self.page = page
         self.service = service
+        self.api = api or service.url
         self.url = (url or service.url) + "/app"
         self.requests = []
         self.complaints = []
-        page.on("request", lambda request: self.requests.append(request.url))
+        self.token = None
+        page.on("request", self._requested)
         page.on("console", lambda message: self._complained(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _requested(self, request):
+        self.requests.append(request.url)
+        self.token = request.headers.get("authorization") or self.token
 
     def _complained(self, text):
         if "Content Security Policy" in text or "Warning:" in text:
@@ -37,7 +43,7 @@ class Visitor:
 
     def check(self):
         """After every test: no request went elsewhere, nothing broke the policy, no script failed."""
-        own = (self.url.removesuffix("/app") + "/", self.service.url + "/")
+        own = (self.url.removesuffix("/app") + "/", self.api + "/")
         assert not [url for url in self.requests if not url.startswith(own)], FOREIGN
         assert not self.complaints, self.complaints
 
@@ -125,7 +131,7 @@ def file_of(service, path):
     return file.read_bytes(), mimetypes.guess_type(file.name)[0]
 
 
-def serve_pages(page, service, origin, api=""):
+def serve_pages(page, service, origin, api="", keep="cookie"):
     """Pages at `origin`, made to talk to the API there; the browser asks no server for them."""
     kept = {}
 
@@ -135,6 +141,7 @@ def serve_pages(page, service, origin, api=""):
             kept[path] = file_of(service, path)
         body, kind = kept[path]
         body = body.replace(b'name="doorward-api" content=""', f'name="doorward-api" content="{api}"'.encode())
+        body = body.replace(b'name="doorward-keep" content="cookie"', f'name="doorward-keep" content="{keep}"'.encode())
         policy = POLICY.format(api=f" {api}" if api else "")
         route.fulfill(status=200, body=body, content_type=kind, headers={"Content-Security-Policy": policy})
 

@@ -18,7 +18,7 @@ export function Register() {
             await auth.login(name, password);
         } catch {
             /* The account is there all the same. */
-            void navigate("/login", { state: { account: name } });
+            navigate("/login", { state: { account: name } });
         }
     };
     return (

@@ -27,7 +27,7 @@ export function Sessions() {
     };
 
     return (
-        <Page title="Sessions" lead="Where you are logged in. End what you do not recognise, and change your password.">
+        <Page title="Sessions" lead="Where you are logged in. End any that you do not know.">
             <ResultNotice result={result} />
             <Show loaded={loaded}>
                 {({ sessions }) => (
@@ -78,7 +78,7 @@ function SessionList({ sessions, onEnd, onEndOthers }: ListProps) {
             <section aria-labelledby="others">
                 <div className="section-head">
                     <h2 id="others">Other sessions <span className="count">{others.length}</span></h2>
-                    {others.length > 0 && <EndButton label="End all others" onEnd={onEndOthers} />}
+                    {others.length > 0 && <EndButton label="End all" about="others" onEnd={onEndOthers} />}
                 </div>
                 {others.length === 0 && <p className="card nothing">You are logged in nowhere else.</p>}
                 {others.length > 0 && (
@@ -109,7 +109,7 @@ function Entry({ session, onEnd }: { session: Session; onEnd?: () => Promise<voi
                 <p className="session-facts">
                     <span>{session.ip}</span>
                     <time dateTime={session.last_used_at} title={sayDate(session.last_used_at)}>used {seen}</time>
-                    <time dateTime={session.created_at}>began {sayDate(session.created_at)}</time>
+                    <time className="session-began" dateTime={session.created_at}>began {sayDate(session.created_at)}</time>
                 </p>
             </div>
             {onEnd && <EndButton label="End" about={`${agent}, ${session.ip}, used ${seen}`} onEnd={onEnd} />}
@@ -127,7 +127,7 @@ function EndButton({ label, about, onEnd }: { label: string; about?: string; onE
         }
     };
     return (
-        <button type="button" className="button quiet" aria-disabled={busy} aria-label={about ? `${label}: ${about}` : label} onClick={() => void click()}>
+        <button type="button" className="button quiet" aria-disabled={busy} aria-label={about ? `${label} ${about}` : label} onClick={() => void click()}>
             {label}
         </button>
     );

@@ -93,14 +93,14 @@ export function Form({ label, submit, danger = false, action, at = {}, children 
 
     /* The button keeps the focus while it must not be used. */
     const idle = !busy && wait === 0;
-    const face = wait > 0 ? `Try again in ${sayWait(wait)}` : submit;
     return (
         <form ref={form} className="form" aria-label={label} noValidate onSubmit={onSubmit}>
             <Errors value={failure?.fields ?? {}}>{children}</Errors>
             <FormNotice failure={failure} wait={wait} />
-            <button type="submit" className={danger ? "button danger" : "button"} aria-disabled={!idle} aria-label={submit}>
+            <button type="submit" className={danger ? "button danger" : "button"} aria-disabled={!idle}>
                 {busy && <span className="spinner" />}
-                <span>{face}</span>
+                {submit}
+                {wait > 0 && <span className="countdown" aria-hidden="true">in {sayWait(wait)}</span>}
             </button>
         </form>
     );

@@ -50,12 +50,15 @@ export function Door() {
 export function Arches() {
     const arch = (width: number) => {
         const left = 200 - width / 2;
-        return `M${left} 600V${250 + width * 0.25}a${width / 2} ${width / 2} 0 0 1 ${width} 0V600`;
+        return `M${left} 490V${190 + width * 0.25}a${width / 2} ${width / 2} 0 0 1 ${width} 0V490z`;
     };
     return (
         <svg className="arches" viewBox="0 0 400 600" preserveAspectRatio="xMidYMax slice" aria-hidden="true">
-            {[720, 600, 490, 390, 300, 220, 150].map((width) => <path key={width} d={arch(width)} />)}
-            <path className="arches-light" d={arch(90)} />
+            {[760, 620, 495, 385, 290, 210].map((width) => <path key={width} d={arch(width)} />)}
+            <path className="arches-floor" d="M-400 490h1200v120h-1200z" />
+            <path className="arches-ray" d="M133 490h134l96 120h-326z" />
+            <path className="arches-light" d={arch(134)} />
+            <circle className="arches-knob" cx="251" cy="378" r="5" />
         </svg>
     );
 }
