@@ -25,6 +25,8 @@
 const struct command bench_commands[] = {
     { "load", "URL [OPTION...]", "ask a service at a given rate, and see how it answers", load_help,
       load_main },
+    { "conns", "URL [OPTION...]", "what idle connections and handshakes cost a service", conns_help,
+      conns_main },
     { "hash", "[OPTION...]", "bcrypt beside libxcrypt", HASH_HELP MEASURE_HELP, hash_main },
     { "token", "[OPTION...]", "tokens beside libjwt and OpenSSL alone", TOKEN_HELP MEASURE_HELP,
       token_main },

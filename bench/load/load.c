@@ -1,21 +1,15 @@
 /* load.c - `doorward-bench load`: prepare, connect, run, report. */
 #include "bench.h"
 
+#include "machine.h"
 #include "plan.h"
 #include "prepare.h"
 #include "report.h"
 #include "words.h"
 #include "worker.h"
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
-
-#define LOOK_NS           (NS_PER_S / 20)
-#define SPARE_DESCRIPTORS 64
 
 struct load {
     struct plan plan;
@@ -27,24 +21,6 @@ struct load {
     struct tally *tally;
     struct report report;
 };
-
-/* ---- signals ---- */
-
-static void block_signals(sigset_t *ret_set)
-{
-    (void)sigemptyset(ret_set);
-    (void)sigaddset(ret_set, SIGINT);
-    (void)sigaddset(ret_set, SIGTERM);
-    (void)pthread_sigmask(SIG_BLOCK, ret_set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-}
-
-/* Waits a moment; true when a signal wants the end. */
-static bool wait_for_signal(const sigset_t *set)
-{
-    const struct timespec moment = { .tv_nsec = LOOK_NS };
-    return sigtimedwait(set, NULL, &moment) > 0;
-}
 
 /* ---- the run ---- */
 
@@ -96,13 +72,13 @@ static bool all_have_ended(const struct load *l)
 }
 
 /* Until the workers have ended, with a line a second on a terminal. */
-static void watch(struct load *l, const sigset_t *signals)
+static void watch(struct load *l)
 {
     bool is_terminal = isatty(STDERR_FILENO) == 1;
     struct worker_progress last = { 0 };
     int64_t shown_ns = 0;
     while (!all_have_ended(l)) {
-        if (wait_for_signal(signals)) {
+        if (machine_wait_for_signal()) {
             atomic_store(&l->run.interrupted, true);
         }
         int64_t now_ns = (int64_t)uv_hrtime() - atomic_load(&l->run.begin_at_ns);
@@ -117,14 +93,14 @@ static void watch(struct load *l, const sigset_t *signals)
 }
 
 /* Until every connection has been open once. False: not in time, or a signal came. */
-static bool await_connections(struct load *l, const sigset_t *signals)
+static bool await_connections(struct load *l)
 {
     int64_t until_ns = (int64_t)uv_hrtime() + l->plan.timeout_ns + NS_PER_S;
     while (atomic_load(&l->run.opened) < l->plan.connections) {
         if ((int64_t)uv_hrtime() > until_ns) {
             return false;
         }
-        if (wait_for_signal(signals)) {
+        if (machine_wait_for_signal()) {
             atomic_store(&l->run.interrupted, true);
             return false;
         }
@@ -157,14 +133,13 @@ static void join_workers(struct load *l)
 
 static enum err run(struct load *l)
 {
-    sigset_t signals;
-    block_signals(&signals);
+    machine_hold_signals();
     enum err e = start_workers(l);
-    if (e == ERR_OK && await_connections(l, &signals)) {
+    if (e == ERR_OK && await_connections(l)) {
         struct clock clock = { 0 };
         l->report.started_ms = clock_now_ms(&clock);
         atomic_store(&l->run.begin_at_ns, (int64_t)uv_hrtime() + RUN_NOTICE_NS);
-        watch(l, &signals);
+        watch(l);
         join_workers(l);
         return ERR_OK;
     }
@@ -205,40 +180,18 @@ static enum err merge(struct load *l)
     return report_judge(r, uses, l->worker_count);
 }
 
-static enum err close_file(FILE *file, const char *path)
-{
-    bool failed = ferror(file) != 0;
-    if ((file != stdout && fclose(file) != 0) || failed) {
-        complain("%s cannot be written: %s", path, strerror(errno));
-        return ERR_CONFIG;
-    }
-    return ERR_OK;
-}
-
 static enum err write_hdr(const struct load *l)
 {
     struct tally_group all = { 0 };
-    TRY(tally_sum(l->tally, ROUTE_COUNT, &all));
-    FILE *file = fopen(l->plan.hdr_path, "we");
-    if (file == NULL) {
-        complain("%s cannot be written: %s", l->plan.hdr_path, strerror(errno));
-    } else {
+    FILE *file = NULL;
+    TRY(machine_open_file(l->plan.hdr_path, &file));
+    enum err e = tally_sum(l->tally, ROUTE_COUNT, &all);
+    if (e == ERR_OK) {
         recorder_write(all.times, file);
     }
     recorder_free(all.times);
-    return file == NULL ? ERR_CONFIG : close_file(file, l->plan.hdr_path);
-}
-
-static enum err write_json(const char *path, const json_t *figures)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (file == NULL) {
-        complain("%s cannot be written: %s", path, strerror(errno));
-        return ERR_CONFIG;
-    }
-    (void)json_dumpf(figures, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    (void)fputc('\n', file);
-    return close_file(file, path);
+    enum err closed = machine_close_file(file, l->plan.hdr_path);
+    return e == ERR_OK ? closed : e;
 }
 
 static enum err write_files(const struct load *l)
@@ -246,7 +199,7 @@ static enum err write_files(const struct load *l)
     const struct plan *p = &l->plan;
     json_t *figures = NULL;
     TRY(report_json(&l->report, &figures));
-    enum err e = p->json_path == NULL ? ERR_OK : write_json(p->json_path, figures);
+    enum err e = p->json_path == NULL ? ERR_OK : machine_write_json(p->json_path, figures);
     if (e == ERR_OK && p->html_path != NULL) {
         e = report_page(figures, p->html_path);
     }
@@ -294,28 +247,15 @@ static int report(struct load *l)
 
 /* ---- all of it ---- */
 
-static enum err raise_descriptors(unsigned connections)
-{
-    struct rlimit limit = { 0 };
-    rlim_t wanted = (rlim_t)connections + SPARE_DESCRIPTORS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
-        rlim_t most = limit.rlim_max;
-        limit.rlim_cur = wanted < most ? wanted : most;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
-            complain("load: %u connections need %llu file descriptors, allowed are %llu: ulimit -n",
-                     connections, (unsigned long long)wanted, (unsigned long long)most);
-            return ERR_CONFIG;
-        }
-    }
-    return ERR_OK;
-}
-
 static enum err open_all(struct load *l)
 {
+    TRY(machine_check_file(l->plan.json_path));
+    TRY(machine_check_file(l->plan.hdr_path));
+    TRY(machine_check_file(l->plan.html_path));
     if (l->plan.html_path != NULL) {
         TRY(report_page_check());
     }
-    TRY(raise_descriptors(l->plan.connections));
+    TRY(machine_raise_descriptors(l->plan.connections));
     TRY(target_open(&l->plan.target, &l->target));
     TRY(population_new(&l->plan, &l->population));
     l->run.plan = &l->plan;

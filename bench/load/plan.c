@@ -99,6 +99,22 @@ struct draft {
     const char *slo_text;
 };
 
+unsigned plan_default_threads(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus < 1 ? 1 : cpus > PLAN_MAX_THREADS ? PLAN_MAX_THREADS : (unsigned)cpus;
+}
+
+bool plan_path_is_good(const char *path)
+{
+    for (const char *c = path; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~') {
+            return false;
+        }
+    }
+    return path[0] == '/';
+}
+
 /* ---- single options ---- */
 
 static enum err refuse(const char *option, const char *value, const char *allowed)
@@ -131,10 +147,8 @@ static enum err read_duration(const char *option, int64_t least_ns, int64_t *ret
 
 static enum err read_path(struct plan *p)
 {
-    for (const char *c = optarg; *c != '\0'; c++) {
-        if (optarg[0] != '/' || *c <= ' ' || *c > '~') {
-            return refuse("path", optarg, "it begins with / and has no spaces");
-        }
+    if (!plan_path_is_good(optarg)) {
+        return refuse("path", optarg, "it begins with / and has no spaces");
     }
     p->path = optarg;
     return ERR_OK;
@@ -298,18 +312,12 @@ static enum err settle_traffic(struct draft *d)
     return ERR_OK;
 }
 
-static unsigned default_threads(void)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    return cpus < 1 ? 1 : cpus > PLAN_MAX_THREADS ? PLAN_MAX_THREADS : (unsigned)cpus;
-}
-
 enum err plan_parse(int argc, char **argv, struct plan *ret_plan)
 {
     *ret_plan = (struct plan){ .rates = "100",
                                .mix_text = "verify=1",
                                .path = "/healthz",
-                               .threads = default_threads(),
+                               .threads = plan_default_threads(),
                                .connections = DEFAULT_CONNECTIONS,
                                .timeout_ns = 10 * NS_PER_S };
     struct draft d = { .plan = ret_plan,

@@ -42,6 +42,8 @@ struct plan {
 };
 
 MUST_CHECK enum err plan_parse(int argc, char **argv, struct plan *ret_plan);
+unsigned plan_default_threads(void); /* one a CPU */
+bool plan_path_is_good(const char *path);
 /* Are access tokens of our own sessions needed? */
 bool plan_opens_sessions(const struct plan *p);
 

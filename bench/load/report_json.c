@@ -20,7 +20,7 @@ static json_t *curve(const struct recorder *times)
         double percent = 100 - left;
         (void)json_array_append_new(points,
                                     json_pack("[f, f]", percent, ms(recorder_at(times, percent))));
-        left = left > 90 ? left - 5 : left * 0.8;
+        left = left > 50 ? left - 5 : left * 0.8;
     }
     (void)json_array_append_new(points, json_pack("[f, f]", 100.0, ms(recorder_at(times, 100))));
     return points;

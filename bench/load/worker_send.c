@@ -85,7 +85,7 @@ static void send_request(struct worker *w, struct slot *s, int64_t due_ns)
 
 void worker_free_slot(struct worker *w, const struct slot *s)
 {
-    if (w->free_slots.count == 0) {
+    if (w->is_running && w->free_slots.count == 0) {
         w->free_since_ns = worker_now_ns(w);
     }
     ring_put(&w->free_slots, (size_t)(s - w->slots));
