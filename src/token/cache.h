@@ -24,7 +24,7 @@
 
 #include "ring.h"
 
-#define CACHE_HASHED_BYTES 64
+#define CACHE_HASHED_BYTES 32 /* 192 bits: all that a bucket could want */
 
 struct cached {
     uint64_t hash;
