@@ -170,9 +170,7 @@ static enum err merge(struct load *l)
         return ERR_NOMEM;
     }
     struct report *r = &l->report;
-    int64_t ran_ns = l->worker_count > 0 ? uses[0].elapsed_ns : 0;
-    int64_t measured_ns = (ran_ns < l->plan.schedule.end_ns ? ran_ns : l->plan.schedule.end_ns) -
-                          schedule_measured_from(&l->plan.schedule);
+    int64_t measured_ns = uses[0].end_ns - schedule_measured_from(&l->plan.schedule);
     r->plan = &l->plan;
     r->tally = l->tally;
     r->seconds = measured_ns > 0 ? (double)measured_ns / (double)NS_PER_S : 0;

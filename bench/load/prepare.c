@@ -228,7 +228,7 @@ static void on_answer(struct client *c, void *owner, const struct answer *answer
 static void open_slot(struct slot *s)
 {
     s->is_open = false;
-    s->deadline_ns = (int64_t)uv_hrtime() + SLOWEST_NS;
+    s->deadline_ns = (int64_t)uv_hrtime() + s->of->plan->timeout_ns;
     client_open(s->client, NULL);
 }
 
@@ -261,8 +261,8 @@ static void on_tick(uv_timer_t *timer)
         if (s->state == SLOT_PAUSING && now >= s->retry_ns && client_is_idle(s->client)) {
             ask(s);
         } else if (is_waiting && now >= s->deadline_ns) {
-            complain("load: %s does not answer within %d s", p->plan->target.url,
-                     (int)(SLOWEST_NS / NS_PER_S));
+            complain("load: %s does not %s in time", p->plan->target.url,
+                     s->is_open ? "answer" : "finish the handshake");
             give_up(p);
         }
     }

@@ -63,7 +63,8 @@ static void print_line(FILE *file, const char *first, const char *second, uint64
 {
     (void)fprintf(file, "%-9s %-8s %10llu %10.1f", first, second, (unsigned long long)count,
                   seconds > 0 ? (double)count / seconds : 0);
-    for (size_t i = 0; i < SHOWN && times != NULL; i++) {
+    bool is_timed = times != NULL && recorder_count(times) > 0;
+    for (size_t i = 0; i < SHOWN && is_timed; i++) {
         (void)fprintf(file, " %9.3f", (double)recorder_at(times, shown_percents[i]) / NS_PER_MS);
     }
     (void)fputc('\n', file);

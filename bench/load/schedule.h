@@ -10,7 +10,7 @@
 #include "base.h"
 
 #define SCHEDULE_MAX_STEPS 64
-#define SCHEDULE_MAX_RATE  10000000.0
+#define SCHEDULE_MAX_RATE  1000000.0
 
 /* A stretch over which the rate is constant, or rises evenly from 0 (--ramp). */
 struct schedule_phase {

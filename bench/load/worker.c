@@ -64,12 +64,13 @@ static struct worker_use use_now(void)
                                 .starved_ns = starved_ns() };
 }
 
-static struct worker_use use_since(struct worker_use before)
+static void settle_use(struct worker *w)
 {
     struct worker_use now = use_now();
-    return (struct worker_use){ .elapsed_ns = now.elapsed_ns - before.elapsed_ns,
-                                .cpu_ns = now.cpu_ns - before.cpu_ns,
-                                .starved_ns = now.starved_ns - before.starved_ns };
+    w->use = (struct worker_use){ .elapsed_ns = now.elapsed_ns - w->use.elapsed_ns,
+                                  .cpu_ns = now.cpu_ns - w->use.cpu_ns,
+                                  .starved_ns = now.starved_ns - w->use.starved_ns,
+                                  .end_ns = w->end_ns };
 }
 
 /* ---- what comes back ---- */
@@ -209,7 +210,7 @@ static void end_if_done(struct worker *w)
         w->is_ending = true;
         if (w->is_running) {
             worker_count_unsent(w);
-            w->use = use_since(w->use);
+            settle_use(w);
         }
     }
     bool waits = w->busy > 0 && !(interrupted && now_ns - w->end_ns >= INTERRUPTED_DRAIN_NS);

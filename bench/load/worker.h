@@ -35,6 +35,7 @@ struct worker_use {
     int64_t elapsed_ns;
     int64_t cpu_ns;
     int64_t starved_ns; /* it could have run, but the machine was busy with others */
+    int64_t end_ns;     /* of the schedule, or of the interruption */
 };
 
 struct worker;
