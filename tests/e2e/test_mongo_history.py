@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 import mongo
-from history import OK, REFUSED, Event, Final, History, check, clients_over, final_of, parts_of
+from history import OK, REFUSED, Event, Final, History, Recovery, check, clients_over, final_of, parts_of
 from service import PASSWORD, in_parallel, random_master_key, wait_until
 
 pytestmark = pytest.mark.mongo
 
 CLIENTS = 32
+PAUSE_S = 120  # in which a machine that is busy with other things gets round to this
 SETTINGS = {"TLS": "off", "scheme": "http", "LOG_LEVEL": "info", "MONGO_SOCKET_TIMEOUT_MS": 1000,
             # Whoever was not answered asks again, maybe late; and asks often.
             "REFRESH_GRACE": 60, "LOGIN_ATTEMPTS": 1000, "MAX_SESSIONS_PER_USER": 200}
@@ -80,21 +81,22 @@ def test_a_database_that_lost_something_is_found(good, final, told):
 
 
 def test_recoveries_that_take_long_are_found(good):
-    good[0].recoveries = [("a failover", 9.0), ("a failover", 4.9), ("a failover", 1.0), ("a kill", 5.1)]
-    assert check(*good) == ["the service came back 5.1 s after a kill was over"]
+    good[0].recoveries = [Recovery("a failover", seconds, 0.01) for seconds in (9.0, 4.9, 1.0)]
+    good[0].recoveries += [Recovery("a kill", 5.2, 0.01), Recovery("a kill on a busy machine", 8.0, 0.5)]
+    assert check(*good) == ["the service came back 5.2 s after a kill was over; 0.01 s is usual for an answer"]
 
 
 # ---- the real thing
 
 def supervise(service):
     """Starts it again as often as its start finds no database in time, which ends it with a line that says so."""
-    for _ in range(5):
+    def starts():
         try:
             return service.start()
         except AssertionError:
             if service.process.poll() is None or "DB_URI" not in service.lines[-1]:
                 raise
-    raise AssertionError(f"no start found the database: {service.lines[-1]}")
+    wait_until(starts, "a start that finds the database", PAUSE_S)
 
 
 class World:
@@ -120,8 +122,10 @@ class World:
 
     def recover(self, history, what, over_at):
         """Waits until every service writes again; the time from when the fault was over is what counts."""
-        in_parallel(3, lambda i: wait_until(lambda: self.can_write(self.services[i]), f"the return of {i} after {what}", 120))
-        history.recoveries.append((what, time.monotonic() - over_at))
+        in_parallel(3, lambda i: wait_until(lambda: self.can_write(self.services[i]), f"the return of {i} after {what}", PAUSE_S))
+        seconds, before = time.monotonic() - over_at, time.monotonic()
+        in_parallel(3, lambda i: self.can_write(self.services[i]))
+        history.recoveries.append(Recovery(what, seconds, time.monotonic() - before))
 
     # ---- faults
 
