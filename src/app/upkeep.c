@@ -28,22 +28,23 @@ struct upkeep {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop, reload;
+    bool put; /* somebody may have put a revocation */
 };
 
-/* Wait until `until_us` or until woken; false when it is time to end. */
-static bool wait_until(struct upkeep *u, int64_t until_us, bool *ret_reload)
+/* Wait until `until_us` or until *wish, which may be NULL; false when it is time to end.
+ * *ret_wished tells which it was. */
+static bool wait_until(struct upkeep *u, int64_t until_us, bool *wish, bool *ret_wished)
 {
     struct timespec until = { .tv_sec = until_us / 1000000,
                               .tv_nsec = (until_us % 1000000) * 1000 };
-    bool reload_wanted = ret_reload != NULL;
     (void)pthread_mutex_lock(&u->lock);
     int woken = 0;
-    while (!u->stop && !(reload_wanted && u->reload) && woken == 0) {
+    while (!u->stop && !(wish != NULL && *wish) && woken == 0) {
         woken = pthread_cond_timedwait(&u->wake, &u->lock, &until);
     }
-    if (reload_wanted) {
-        *ret_reload = u->reload;
-        u->reload = false;
+    *ret_wished = wish != NULL && *wish;
+    if (wish != NULL) {
+        *wish = false;
     }
     bool go_on = !u->stop;
     (void)pthread_mutex_unlock(&u->lock);
@@ -63,13 +64,16 @@ static void do_duty(struct duty *d, struct auth *auth)
     d->next_us = clock_monotonic_us() + d->every_us;
 }
 
+/* Every other round may come early, when the store tells of something: who waits for an ending is
+ * served at once, and a storm of them is not followed one by one. */
 static void *follow(void *argument)
 {
     struct upkeep *u = argument;
+    bool early = false;
     struct duty duty = { .name = "follow", .run = auth_follow, .every_us = FOLLOW_MS * 1000 };
     do {
         do_duty(&duty, u->auth);
-    } while (wait_until(u, duty.next_us, NULL));
+    } while (wait_until(u, duty.next_us, early ? NULL : &u->put, &early));
     return NULL;
 }
 
@@ -102,7 +106,7 @@ static void *tend(void *argument)
         if (now_us >= duty.next_us) {
             do_duty(&duty, u->auth);
         }
-    } while (wait_until(u, now_us + CERT_MS * 1000, &reload) &&
+    } while (wait_until(u, now_us + CERT_MS * 1000, &u->reload, &reload) &&
              (now_us = clock_monotonic_us()) > 0);
     return NULL;
 }
@@ -115,6 +119,20 @@ static void init_waiting(struct upkeep *u)
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&u->wake, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+}
+
+static void wake_all(struct upkeep *u, bool *flag)
+{
+    (void)pthread_mutex_lock(&u->lock);
+    *flag = true;
+    (void)pthread_cond_broadcast(&u->wake);
+    (void)pthread_mutex_unlock(&u->lock);
+}
+
+static void on_put(void *argument)
+{
+    struct upkeep *u = argument;
+    wake_all(u, &u->put);
 }
 
 enum err upkeep_new(struct auth *auth, struct tls_context *tls, struct upkeep **ret_upkeep)
@@ -133,16 +151,9 @@ enum err upkeep_new(struct auth *auth, struct tls_context *tls, struct upkeep **
         upkeep_free(u);
         return ERR_NOMEM;
     }
+    auth_watch(auth, on_put, u);
     *ret_upkeep = u;
     return ERR_OK;
-}
-
-static void wake_all(struct upkeep *u, bool *flag)
-{
-    (void)pthread_mutex_lock(&u->lock);
-    *flag = true;
-    (void)pthread_cond_broadcast(&u->wake);
-    (void)pthread_mutex_unlock(&u->lock);
 }
 
 void upkeep_reload(struct upkeep *u)
@@ -155,6 +166,7 @@ void upkeep_free(struct upkeep *u)
     if (u == NULL) {
         return;
     }
+    auth_watch(u->auth, NULL, NULL);
     wake_all(u, &u->stop);
     if (u->has_follower) {
         (void)pthread_join(u->follower, NULL);

@@ -41,6 +41,9 @@ const char *auth_problem(const struct auth *au); /* after ERR_CONFIG; lives as l
 /* Take over the revocations, and keys when they changed, that other processes wrote: about twice a
  * second. */
 MUST_CHECK enum err auth_follow(struct auth *au);
+/* Perhaps: calls on_put(argument), on some thread, when auth_follow() has something to take over,
+ * so that it may be called sooner. NULL: no more, when this returns. */
+void auth_watch(struct auth *au, void (*on_put)(void *argument), void *argument);
 /* Heartbeat, sweep, forgetting of expired revocations, the next signing key when it is due: every
  * two seconds. */
 MUST_CHECK enum err auth_tend(struct auth *au);

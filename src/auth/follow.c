@@ -118,3 +118,8 @@ enum err auth_follow(struct auth *au)
     TRY(follow_revocations(au));
     return keyring_follow(au);
 }
+
+void auth_watch(struct auth *au, void (*on_put)(void *argument), void *argument)
+{
+    store_revocation_watch(au->options.store, on_put, argument);
+}

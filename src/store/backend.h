@@ -52,6 +52,7 @@ struct store_revocation_ops {
     enum err (*since)(struct store *s, int64_t after, size_t max, struct arena *a,
                       struct store_revocation **ret_revocations, size_t *ret_count);
     int64_t (*overlap)(const struct store *s);
+    void (*watch)(struct store *s, store_put_fn *on_put, void *argument); /* NULL: it cannot tell */
 };
 
 struct store_key_ops {

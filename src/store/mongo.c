@@ -61,6 +61,7 @@ static enum err open_pool(struct mongo_store *s, struct arena *a, struct span *r
 static void close_store(struct store *base)
 {
     struct mongo_store *s = mongo_of(base);
+    mongo_watch_end(s);
     if (s->pool != NULL) {
         mongoc_client_pool_destroy(s->pool);
     }

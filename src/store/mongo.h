@@ -35,6 +35,7 @@ struct mongo_store {
     struct uuid id;                /* fixed: of this process's heartbeat */
     _Atomic int64_t told_us;       /* when a failure was last logged; 0: never */
     _Atomic uint32_t puts;         /* revocations, to tell those of one millisecond apart */
+    struct mongo_watch *watch;     /* NULL until somebody watches; his thread's */
 };
 static inline struct mongo_store *mongo_of(struct store *s)
 {
@@ -115,6 +116,10 @@ MUST_CHECK enum err mongo_look(struct mongo_call *c, const bson_t *filter, mongo
 MUST_CHECK enum err mongo_command(struct mongo_call *c, const bson_t *command);
 /* Every failure's line, at most one a second. */
 void mongo_tell(struct mongo_store *s, const bson_error_t *error);
+
+/* ---- watching (mongo_watch.c) ---- */
+void mongo_revocation_watch(struct store *s, store_put_fn *on_put, void *argument);
+void mongo_watch_end(struct mongo_store *s); /* waits for its thread, at most one round */
 
 /* ---- opening (mongo_uri.c, mongo_schema.c) ---- */
 /* The URI with our limits and guarantees put in; what it says against them is refused. */

@@ -159,4 +159,5 @@ const struct store_revocation_ops mongo_revocation_ops = {
     .put = revocation_put,
     .since = revocation_since,
     .overlap = revocation_overlap,
+    .watch = mongo_revocation_watch,
 };

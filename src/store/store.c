@@ -201,6 +201,13 @@ int64_t store_revocation_overlap(const struct store *s)
     return s->backend->revocations->overlap(s);
 }
 
+void store_revocation_watch(struct store *s, store_put_fn *on_put, void *argument)
+{
+    if (s->backend->revocations->watch != NULL) {
+        s->backend->revocations->watch(s, on_put, argument);
+    }
+}
+
 /* ---- the key ring ---- */
 enum err store_key_add(struct store *s, const struct store_key *key)
 {

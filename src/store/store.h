@@ -165,6 +165,12 @@ MUST_CHECK enum err store_revocation_since(struct store *s, int64_t after, size_
  * this. Who follows begins each round so far back, and meets what it knows again. Never blocks. */
 int64_t store_revocation_overlap(const struct store *s);
 
+/* From now on, perhaps: on_put(argument), on a thread of the store's, soon after somebody put a
+ * revocation; who follows looks then, but never relies on it. NULL: no more, when this returns. One
+ * at a time. */
+typedef void store_put_fn(void *argument);
+void store_revocation_watch(struct store *s, store_put_fn *on_put, void *argument);
+
 /* ---- the key ring ---- */
 #define STORE_MAX_KEYS 400 /* of more, only the newest are listed */
 struct store_key {

@@ -6,6 +6,7 @@
 #include "contract.h"
 
 #include <mongoc/mongoc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -341,6 +342,65 @@ TEST(a_uri_that_says_otherwise_is_refused_by_name)
     }
 }
 
+/* ---- watching ---- */
+static bool offers_streams(void)
+{
+    mongoc_collection_t *c = mongoc_client_get_collection(client, database, "revocations");
+    bson_t *options = BCON_NEW("maxAwaitTimeMS", BCON_INT64(1));
+    bson_t pipeline = BSON_INITIALIZER;
+    mongoc_change_stream_t *stream = mongoc_collection_watch(c, &pipeline, options);
+    const bson_t *doc = NULL;
+    bool offers = mongoc_change_stream_next(stream, &doc) ||
+                  !mongoc_change_stream_error_document(stream, NULL, &doc);
+    mongoc_change_stream_destroy(stream);
+    mongoc_collection_destroy(c);
+    bson_destroy(options);
+    return offers;
+}
+
+static void count_put(void *argument)
+{
+    atomic_int *told = argument;
+    atomic_fetch_add(told, 1);
+}
+
+static void wait_for_more(atomic_int *told, int than)
+{
+    const struct timespec moment = { .tv_nsec = 5000000 };
+    int64_t end_us = clock_monotonic_us() + INT64_C(20000000);
+    while (atomic_load(told) <= than && clock_monotonic_us() < end_us) {
+        (void)nanosleep(&moment, NULL);
+    }
+    CHECK(atomic_load(told) > than);
+}
+
+TEST(who_watches_is_told_of_the_puts_of_others_where_the_server_has_change_streams)
+{
+    AUTO(store) struct store *other = contract_open_empty();
+    struct store *s = contract_open_again();
+    atomic_int told = 0;
+    struct store_revocation revocation = { .id = contract_id(1),
+                                           .expires_at = CONTRACT_START_MS + 100000 };
+    if (!offers_streams()) {
+        store_close(s);
+        skip();
+    }
+    store_revocation_watch(s, count_put, &told);
+    wait_for_more(&told, 0); /* it is open */
+    for (uint64_t i = 1; i <= 3; i++) {
+        int before = atomic_load(&told);
+        revocation.id = contract_id(i);
+        CHECK_ERR(store_revocation_put(other, &revocation), ERR_OK);
+        wait_for_more(&told, before);
+    }
+    store_revocation_watch(s, NULL, NULL);
+    int last = atomic_load(&told);
+    revocation.id = contract_id(4);
+    CHECK_ERR(store_revocation_put(other, &revocation), ERR_OK);
+    store_close(s); /* waits for the thread */
+    CHECK_INT(atomic_load(&told), last);
+}
+
 TEST(no_message_repeats_the_credentials)
 {
     static const char *const uris[] = {
@@ -377,6 +437,7 @@ CONTRACT_GROUP(
     cmocka_unit_test(a_database_of_a_newer_schema_is_refused_and_left_alone),
     cmocka_unit_test(an_index_that_old_duplicates_are_in_the_way_of_is_named_with_one_of_them),
     cmocka_unit_test(a_uri_that_says_otherwise_is_refused_by_name),
+    cmocka_unit_test(who_watches_is_told_of_the_puts_of_others_where_the_server_has_change_streams),
     cmocka_unit_test(no_message_repeats_the_credentials),
     cmocka_unit_test(where_nobody_answers_one_line_says_so));
 
