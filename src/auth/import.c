@@ -3,6 +3,8 @@
 #include "input.h"
 #include "session.h"
 #include "transfer.h"
+#include <stdlib.h>
+#include <string.h>
 
 /* A run of records of one type. */
 struct run {
@@ -21,14 +23,48 @@ static void refuse(struct auth_import_result *result, const char *field, const c
     result->why = (struct auth_input_error){ .field = field, .code = code, .detail = detail };
 }
 
-static bool is_refused(const struct auth_import_result *result)
+/* Neither refused nor there already. */
+static bool is_open(const struct auth_import_result *result)
 {
-    return result->outcome == AUTH_IMPORT_REFUSED;
+    return result->outcome == AUTH_IMPORT_ADDED;
 }
 
 static bool is_conflict(enum err e)
 {
     return e == ERR_CONFLICT || e == ERR_CONFLICT_USERNAME || e == ERR_CONFLICT_EMAIL;
+}
+
+/* ---- who is there ---- */
+
+struct people {
+    struct uuid ids[AUTH_MAX_IMPORT];
+    size_t id_count;
+    struct store_user *users; /* by id */
+    size_t count;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct store_user *left = a;
+    const struct store_user *right = b;
+    return memcmp(left->id.bytes, right->id.bytes, UUID_BYTES);
+}
+
+static enum err look_up(const struct run *run, struct people *p)
+{
+    TRY(store_users_find(run->au->options.store, p->ids, p->id_count, run->arena, &p->users,
+                         &p->count));
+    if (p->count > 0) {
+        qsort(p->users, p->count, sizeof(p->users[0]), by_id);
+    }
+    return ERR_OK;
+}
+
+/* NULL: not there. */
+static const struct store_user *find_person(const struct people *p, struct uuid id)
+{
+    const struct store_user key = { .id = id };
+    return p->count > 0 ? bsearch(&key, p->users, p->count, sizeof(key), by_id) : NULL;
 }
 
 /* ---- users ---- */
@@ -107,26 +143,24 @@ static enum err find_namesake(const struct run *run, const struct store_user *u,
     return e;
 }
 
-/* For a user that cannot be added, or in a dry run: what is there in its place. ERR_NOT_FOUND:
- * nothing that can be seen. */
-static enum err compare_user(const struct run *run, const struct store_user *u, bool had_id,
-                             struct auth_import_result *result)
+static void compare_user(const struct store_user *u, const struct store_user *other,
+                         struct auth_import_result *result)
+{
+    if (is_same_user(u, other)) {
+        result->outcome = AUTH_IMPORT_THERE;
+    } else {
+        refuse(result, "id", "user_differs",
+               "a user with this id is there and differs; it was left as it is");
+    }
+}
+
+/* For a user whose id is not there: who has its names. ERR_NOT_FOUND: nobody. */
+static enum err compare_names(const struct run *run, const struct store_user *u, bool had_id,
+                              struct auth_import_result *result)
 {
     struct store_user other = { 0 };
     const char *field = NULL;
-    enum err e = had_id ? store_user_by_id(run->au->options.store, u->id, run->arena, &other)
-                        : ERR_NOT_FOUND;
-    if (e == ERR_OK) {
-        if (is_same_user(u, &other)) {
-            result->outcome = AUTH_IMPORT_THERE;
-        } else {
-            refuse(result, "id", "user_differs",
-                   "a user with this id is there and differs; it was left as it is");
-        }
-        return ERR_OK;
-    }
-    e = e == ERR_NOT_FOUND ? find_namesake(run, u, &other, &field) : e;
-    TRY(e);
+    TRY(find_namesake(run, u, &other, &field));
     if (!had_id && is_same_person(u, &other)) {
         result->outcome = AUTH_IMPORT_THERE;
         return ERR_OK;
@@ -138,14 +172,21 @@ static enum err compare_user(const struct run *run, const struct store_user *u, 
 
 static enum err judge_user(const struct run *run, size_t i, bool had_id, enum err added)
 {
+    const struct store_user *u = run->records[i].user;
     struct auth_import_result *result = &run->results[i];
+    struct store_user other = { 0 };
     if (added == ERR_OK) {
         return ERR_OK;
     }
     if (!is_conflict(added)) {
         return added;
     }
-    enum err e = compare_user(run, run->records[i].user, had_id, result);
+    enum err e = store_user_by_id(run->au->options.store, u->id, run->arena, &other);
+    if (e == ERR_OK) { /* the same id twice, or added by somebody else just now */
+        compare_user(u, &other, result);
+        return ERR_OK;
+    }
+    e = e == ERR_NOT_FOUND ? compare_names(run, u, had_id, result) : e;
     if (e == ERR_NOT_FOUND) { /* a tombstone, or who was in the way is gone by now */
         refuse(result, "id", "user_deleted", "a user with this id was deleted here");
         return ERR_OK;
@@ -162,14 +203,46 @@ static enum err add_users(const struct run *run, const bool *had_id)
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < run->count; i++) {
-        if (!is_refused(&run->results[i])) {
+        if (is_open(&run->results[i])) {
             users[count++] = *run->records[i].user;
         }
     }
     TRY(store_users_add(run->au->options.store, users, count, results));
     for (size_t i = 0, next = 0; i < run->count; i++) {
-        if (!is_refused(&run->results[i])) {
+        if (is_open(&run->results[i])) {
             TRY(judge_user(run, i, had_id[i], results[next++]));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err judge_names(const struct run *run, const bool *had_id)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        if (is_open(&run->results[i])) {
+            enum err e = compare_names(run, run->records[i].user, had_id[i], &run->results[i]);
+            TRY(e == ERR_NOT_FOUND ? ERR_OK : e);
+        }
+    }
+    return ERR_OK;
+}
+
+/* Those that are there are looked up before, all at once: of an import that is tried again they are
+ * most. */
+static enum err judge_ids(const struct run *run, const bool *had_id)
+{
+    struct people people = { .count = 0 };
+    for (size_t i = 0; i < run->count; i++) {
+        if (had_id[i] && is_open(&run->results[i])) {
+            people.ids[people.id_count++] = run->records[i].user->id;
+        }
+    }
+    TRY(look_up(run, &people));
+    for (size_t i = 0; i < run->count; i++) {
+        const struct store_user *u = run->records[i].user;
+        const struct store_user *other = find_person(&people, u->id);
+        if (other != NULL && is_open(&run->results[i])) {
+            compare_user(u, other, &run->results[i]);
         }
     }
     return ERR_OK;
@@ -184,17 +257,8 @@ static enum err import_users(const struct run *run)
         TRY(complete_user(run, u));
         check_user(u, &run->results[i]);
     }
-    if (!run->dry_run) {
-        return add_users(run, had_id);
-    }
-    for (size_t i = 0; i < run->count; i++) {
-        if (is_refused(&run->results[i])) {
-            continue;
-        }
-        enum err e = compare_user(run, run->records[i].user, had_id[i], &run->results[i]);
-        TRY(e == ERR_NOT_FOUND ? ERR_OK : e);
-    }
-    return ERR_OK;
+    TRY(judge_ids(run, had_id));
+    return run->dry_run ? judge_names(run, had_id) : add_users(run, had_id);
 }
 
 /* ---- sessions ---- */
@@ -212,25 +276,22 @@ static void check_session(const struct run *run, const struct store_session *s,
     }
 }
 
-/* A user's sessions stand together: mostly it is the one of the last call. */
-struct owner {
-    struct uuid id;
-    bool is_there;
-};
-
-static enum err check_owner(const struct run *run, const struct store_session *s,
-                            struct owner *owner, struct auth_import_result *result)
+static enum err check_owners(const struct run *run)
 {
-    struct store_user user = { 0 };
-    if (!uuid_equal(owner->id, s->user_id) || uuid_is_nil(owner->id)) {
-        enum err e = store_user_by_id(run->au->options.store, s->user_id, run->arena, &user);
-        if (e != ERR_OK && e != ERR_NOT_FOUND) {
-            return e;
+    struct people people = { .count = 0 };
+    for (size_t i = 0; i < run->count; i++) {
+        struct uuid user = run->records[i].session->user_id;
+        bool is_last = people.id_count > 0 && uuid_equal(people.ids[people.id_count - 1], user);
+        if (!is_last) { /* a user's sessions stand together */
+            people.ids[people.id_count++] = user;
         }
-        *owner = (struct owner){ .id = s->user_id, .is_there = e == ERR_OK };
     }
-    if (!owner->is_there) {
-        refuse(result, "user_id", "no_such_user", "is not the id of a user here");
+    TRY(look_up(run, &people));
+    for (size_t i = 0; i < run->count; i++) {
+        bool is_there = find_person(&people, run->records[i].session->user_id) != NULL;
+        if (!is_there && is_open(&run->results[i])) {
+            refuse(&run->results[i], "user_id", "no_such_user", "is not the id of a user here");
+        }
     }
     return ERR_OK;
 }
@@ -261,13 +322,13 @@ static enum err add_sessions(const struct run *run)
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < run->count; i++) {
-        if (!is_refused(&run->results[i])) {
+        if (is_open(&run->results[i])) {
             sessions[count++] = *run->records[i].session;
         }
     }
     TRY(store_sessions_add(run->au->options.store, sessions, count, results));
     for (size_t i = 0, next = 0; i < run->count; i++) {
-        if (!is_refused(&run->results[i])) {
+        if (is_open(&run->results[i])) {
             TRY(judge_session(run, i, results[next++]));
         }
     }
@@ -276,15 +337,14 @@ static enum err add_sessions(const struct run *run)
 
 static enum err import_sessions(const struct run *run)
 {
-    struct owner owner = { 0 };
     for (size_t i = 0; i < run->count; i++) {
-        const struct store_session *s = run->records[i].session;
-        check_session(run, s, &run->results[i]);
-        if (!run->dry_run && !is_refused(&run->results[i])) {
-            TRY(check_owner(run, s, &owner, &run->results[i]));
-        }
+        check_session(run, run->records[i].session, &run->results[i]);
     }
-    return run->dry_run ? ERR_OK : add_sessions(run);
+    if (run->dry_run) {
+        return ERR_OK;
+    }
+    TRY(check_owners(run));
+    return add_sessions(run);
 }
 
 /* ---- revocations and keys ---- */
@@ -335,7 +395,7 @@ static enum err import_keys(const struct run *run)
     for (size_t i = 0; i < run->count; i++) {
         const struct store_key *k = run->records[i].key;
         TRY(check_key(run, k, &run->results[i]));
-        if (run->dry_run || is_refused(&run->results[i])) {
+        if (run->dry_run || !is_open(&run->results[i])) {
             continue;
         }
         enum err e = store_key_add(run->au->options.store, k);

@@ -71,6 +71,8 @@ struct store_upkeep_ops {
 struct store_bulk_ops {
     enum err (*users_add)(struct store *s, const struct store_user *users, size_t count,
                           enum err *ret_results);
+    enum err (*users_find)(struct store *s, const struct uuid *ids, size_t count, struct arena *a,
+                           struct store_user **ret_users, size_t *ret_count);
     enum err (*sessions_add)(struct store *s, const struct store_session *sessions, size_t count,
                              enum err *ret_results);
     enum err (*session_scan)(struct store *s, const struct store_session_place *after,

@@ -9,6 +9,15 @@ enum err store_users_add(struct store *s, const struct store_user *users, size_t
     return count == 0 ? ERR_OK : s->backend->bulk->users_add(s, users, count, ret_results);
 }
 
+enum err store_users_find(struct store *s, const struct uuid *ids, size_t count, struct arena *a,
+                          struct store_user **ret_users, size_t *ret_count)
+{
+    INVARIANT(count <= STORE_MAX_BULK);
+    *ret_count = 0;
+    return count == 0 ? ERR_OK
+                      : s->backend->bulk->users_find(s, ids, count, a, ret_users, ret_count);
+}
+
 enum err store_sessions_add(struct store *s, const struct store_session *sessions, size_t count,
                             enum err *ret_results)
 {

@@ -16,6 +16,10 @@
  * are in each other's way the first is added. */
 MUST_CHECK enum err store_users_add(struct store *s, const struct store_user *users, size_t count,
                                     enum err *ret_results);
+/* Those of at most STORE_MAX_BULK users that are there, each once, in any order. */
+MUST_CHECK enum err store_users_find(struct store *s, const struct uuid *ids, size_t count,
+                                     struct arena *a, struct store_user **ret_users,
+                                     size_t *ret_count);
 /* Nobody is evicted. ret_results[i]: ERR_OK, or ERR_CONFLICT: the id is taken. */
 MUST_CHECK enum err store_sessions_add(struct store *s, const struct store_session *sessions,
                                        size_t count, enum err *ret_results);

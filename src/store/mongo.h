@@ -133,6 +133,7 @@ MUST_CHECK enum err mongo_schema_prepare(struct mongo_store *s, struct arena *a,
 
 /* ---- the records ---- */
 void mongo_put_living(bson_t *filter, struct uuid id); /* a user that is not deleted */
+MUST_CHECK enum err mongo_user_read(const bson_t *doc, struct arena *a, void *ret_row);
 /* Leaves *ret_user as it is where the document is a tombstone. */
 MUST_CHECK enum err mongo_user_read_living(const bson_t *doc, struct arena *a,
                                            struct store_user *ret_user);

@@ -4,7 +4,7 @@
 #define CHANGES_KEPT 4 /* ids of the last changes: more than come between the tries of one */
 
 /* ---- reading ---- */
-static enum err read_user(const bson_t *doc, struct arena *a, void *ret_row)
+enum err mongo_user_read(const bson_t *doc, struct arena *a, void *ret_row)
 {
     struct mongo_reader r = { .doc = doc, .arena = a };
     struct store_user u = { 0 };
@@ -30,7 +30,7 @@ enum err mongo_user_read_living(const bson_t *doc, struct arena *a, struct store
     struct mongo_reader r = { .doc = doc };
     int64_t deleted_at = mongo_read_date(&r, "deleted_at");
     TRY(r.failure);
-    return deleted_at != 0 ? ERR_OK : read_user(doc, a, ret_user);
+    return deleted_at != 0 ? ERR_OK : mongo_user_read(doc, a, ret_user);
 }
 
 static enum err find_user(struct store *s, const bson_t *filter, struct arena *a,
@@ -38,7 +38,7 @@ static enum err find_user(struct store *s, const bson_t *filter, struct arena *a
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
     TRY(mongo_call_open(s, "users", &c));
-    return mongo_find_one(&c, filter, read_user, a, ret_user);
+    return mongo_find_one(&c, filter, mongo_user_read, a, ret_user);
 }
 
 void mongo_put_living(bson_t *filter, struct uuid id)
@@ -95,7 +95,7 @@ static enum err user_list(struct store *s, struct uuid after, size_t max, struct
     struct mongo_query query = { .filter = filter,
                                  .options = options,
                                  .max = max,
-                                 .read = read_user,
+                                 .read = mongo_user_read,
                                  .row_bytes = sizeof(struct store_user) };
     struct mongo_rows rows = { 0 };
     TRY(mongo_find(&c, &query, a, &rows));

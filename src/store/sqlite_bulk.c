@@ -35,6 +35,27 @@ static enum err users_add(struct store *s, const struct store_user *users, size_
     return sqlite_write(&sqlite_of(s)->writer, insert_users, &all);
 }
 
+static enum err users_find(struct store *s, const struct uuid *ids, size_t count, struct arena *a,
+                           struct store_user **ret_users, size_t *ret_count)
+{
+    AUTO(sqlite_reader) struct sqlite_reader reader = sqlite_reader_take(&sqlite_of(s)->readers);
+    struct store_user *users = ARENA_ARRAY(a, struct store_user, count);
+    size_t found = 0;
+    if (users == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        enum err e = sqlite_user_find(reader.conn, ids[i], a, &users[found]);
+        if (e != ERR_OK && e != ERR_NOT_FOUND) {
+            return e;
+        }
+        found += e == ERR_OK;
+    }
+    *ret_users = users;
+    *ret_count = found;
+    return ERR_OK;
+}
+
 /* ---- sessions ---- */
 struct sessions {
     const struct store_session *list;
@@ -90,6 +111,7 @@ static enum err session_scan(struct store *s, const struct store_session_place *
 
 const struct store_bulk_ops sqlite_bulk_ops = {
     .users_add = users_add,
+    .users_find = users_find,
     .sessions_add = sessions_add,
     .session_scan = session_scan,
 };

@@ -67,6 +67,33 @@ TEST(a_deleted_users_id_stays_taken)
     CHECK_ERR(result, ERR_CONFLICT);
 }
 
+TEST(of_many_ids_the_users_that_are_there_are_found_but_no_deleted_one)
+{
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    for (uint64_t i = 1; i <= 4; i++) {
+        struct store_user user = contract_user(i);
+        CHECK_ERR(store_user_add(s, &user), ERR_OK);
+    }
+    CHECK_ERR(store_user_delete(s, contract_id(3), SPAN_NONE, NULL), ERR_OK);
+    struct uuid ids[STORE_MAX_BULK];
+    for (size_t i = 0; i < STORE_MAX_BULK; i++) {
+        ids[i] = contract_id(STORE_MAX_BULK + 1 - i); /* 257 down to 2 */
+    }
+    struct store_user *users = NULL;
+    size_t count = 77;
+    CHECK_ERR(store_users_find(s, ids, STORE_MAX_BULK, &a, &users, &count), ERR_OK);
+    CHECK_INT(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        bool is_second = uuid_equal(users[i].id, contract_id(2));
+        CHECK(is_second || uuid_equal(users[i].id, contract_id(4)));
+        CHECK_SPAN(users[i].username, is_second ? "User-2" : "User-4");
+    }
+    CHECK(!uuid_equal(users[0].id, users[1].id));
+    CHECK_ERR(store_users_find(s, ids, 0, &a, &users, &count), ERR_OK);
+    CHECK_INT(count, 0);
+}
+
 TEST(sessions_added_together_evict_nobody_and_a_taken_id_is_told)
 {
     AUTO(store) struct store *s = contract_open_empty();
@@ -158,6 +185,7 @@ CONTRACT_GROUP(contract_bulk,
                cmocka_unit_test(
                    of_users_added_together_those_in_each_others_way_are_told_and_the_rest_is_added),
                cmocka_unit_test(a_deleted_users_id_stays_taken),
+               cmocka_unit_test(of_many_ids_the_users_that_are_there_are_found_but_no_deleted_one),
                cmocka_unit_test(sessions_added_together_evict_nobody_and_a_taken_id_is_told),
                cmocka_unit_test(living_sessions_are_walked_over_by_user_and_id),
                cmocka_unit_test(expired_sessions_are_not_walked_over), );
