@@ -2,13 +2,16 @@ import contextlib
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import visitor
-from service import Service
+from service import PATIENCE_S, Service
 from visitor import Visitor
 
-SCREEN = {"width": 1280, "height": 860}
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+# Colours on their way from one to another are no finding.
+USUAL = {"ignore_https_errors": True, "viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce"}
 
 
 # Pages that a test answers for itself count as the internet's, which Chromium keeps away from this machine's own addresses.
@@ -59,9 +62,9 @@ def browser(chromium):
     """Browsers with nothing in them: browser() is one, in which tabs share cookies and storage."""
     with contextlib.ExitStack() as open_ones:
         def new(**options):
-            context = chromium.new_context(**{"ignore_https_errors": True, "viewport": SCREEN, **options})
+            context = chromium.new_context(**{**USUAL, **options})
             open_ones.callback(context.close)
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(PATIENCE_S * 1000)
             return context
         yield new
 

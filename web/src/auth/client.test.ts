@@ -167,9 +167,9 @@ test("a request without an answer fails as unreachable, and the service is probe
     scripted["/profile"] = [DEAD];
     scripted["/healthz"] = [DEAD, DEAD]; /* the probe asks twice: with CORS and without */
     expect((await failure(auth.http.get("/profile"))).code).toBe("unreachable");
-    await expect.poll(() => auth.connection.get()?.kind).toBe("unreachable");
-    auth.connection.tryNow();
-    await expect.poll(() => auth.connection.get()).toBeNull();
+    expect(auth.connection.get()?.kind).toBe("unreachable");
+    await expect.poll(() => auth.connection.get(), { timeout: 10_000 }).toBeNull();
+    expect(count["/healthz"]).toBe(3);
 });
 
 test("an address where something else answers is told", async () => {

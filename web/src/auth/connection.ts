@@ -98,6 +98,9 @@ export class Connection extends Subject<Trouble | null> {
     };
 
     async #recover(): Promise<void> {
+        if (this.get() === null) {
+            this.set({ kind: "unreachable", until: Date.now() });
+        }
         for (let tries = 0; ; tries++) {
             const kind = await probe(this.#baseURL);
             if (kind === null) {

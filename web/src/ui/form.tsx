@@ -1,7 +1,8 @@
 /* A form whose errors stand at their fields, and which waits when the service asks for it. */
 import { createContext, useContext, useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
 
-import { ApiError, toApiError, type FieldError } from "../auth";
+import { ApiError, toApiError, useSubject, type FieldError } from "../auth";
+import { auth } from "../session";
 import { Countdown, useSecondsUntil } from "./countdown";
 import { Eye, EyeOff } from "./icons";
 import { Notice } from "./notice";
@@ -107,10 +108,13 @@ export function Form({ label, submit, danger = false, action, at = {}, children 
 }
 
 function FormNotice({ failure, wait }: { failure: Failure | null; wait: number }) {
+    const away = useSubject(auth.connection) !== null;
     const shown = failure !== null && Object.keys(failure.fields).length === 0;
+    const isBack = shown && failure.error.status === 0 && !away;
     return (
         <div role="alert">
-            {shown && (
+            {isBack && <Notice kind="good">The service is back. You can try again now.</Notice>}
+            {shown && !isBack && (
                 <Notice kind={failure.until > 0 ? "wait" : "error"}>
                     {[sayError(failure.error), ...failure.error.fields.map((e) => sayField(e, e.field || "The request"))].join(" ")}{" "}
                     {wait > 0 && <Countdown key={failure.until} before="You can try again in" seconds={wait} />}
