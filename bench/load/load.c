@@ -160,7 +160,7 @@ static enum err run(struct load *l)
 
 static enum err merge(struct load *l)
 {
-    struct worker_use uses[PLAN_MAX_THREADS];
+    struct worker_use uses[PLAN_MAX_THREADS] = { { 0 } };
     TRY(tally_new(&l->plan.schedule, &l->tally));
     for (size_t i = 0; i < l->worker_count; i++) {
         TRY(tally_merge(l->tally, worker_tally(l->workers[i])));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -65,34 +66,46 @@ static FILE *open_of(int pid, const char *name)
 static bool read_pss(int pid, int64_t *ret_bytes)
 {
     char line[LINE_BYTES];
-    long long kib = -1;
+    bool found = false;
     FILE *file = open_of(pid, "smaps_rollup");
-    while (file != NULL && kib < 0 && fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "Pss: %lld kB", &kib) != 1) {
-            kib = -1;
-        }
+    while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
+        found = strncmp(line, "Pss:", 4) == 0;
+    }
+    if (found) {
+        *ret_bytes = strtoll(line + 4, NULL, 10) * 1024;
     }
     if (file != NULL) {
         (void)fclose(file);
     }
-    *ret_bytes = (int64_t)kib * 1024;
-    return kib >= 0;
+    return found;
 }
 
-/* A thread's processor time in nanoseconds; 0 when it has ended meanwhile. */
+static struct machine_turns read_turns(FILE *file)
+{
+    struct machine_turns turns = { 0 };
+    char line[LINE_BYTES];
+    if (file != NULL) {
+        if (fgets(line, sizeof(line), file) != NULL) {
+            char *end = NULL;
+            turns.ran_ns = strtoll(line, &end, 10);
+            turns.starved_ns = strtoll(end, NULL, 10);
+        }
+        (void)fclose(file);
+    }
+    return turns;
+}
+
+struct machine_turns machine_own_turns(void)
+{
+    return read_turns(fopen("/proc/thread-self/schedstat", "re"));
+}
+
+/* 0 when it has ended meanwhile. */
 static int64_t read_thread(int pid, const char *thread)
 {
     char name[NAME_BYTES];
-    long long ns = 0;
     (void)snprintf(name, sizeof(name), "task/%s/schedstat", thread);
-    FILE *file = open_of(pid, name);
-    if (file != NULL) {
-        if (fscanf(file, "%lld", &ns) != 1) {
-            ns = 0;
-        }
-        (void)fclose(file);
-    }
-    return (int64_t)ns;
+    return read_turns(open_of(pid, name)).ran_ns;
 }
 
 static bool read_cpu(int pid, int64_t *ret_ns)

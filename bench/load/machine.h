@@ -1,6 +1,6 @@
 /* machine.h - what this machine allows, and what it tells of another process.
  *
- * Threads:   the main thread.
+ * Threads:   the main thread, but for what is marked.
  * Failure:   said in one line with complain(); ERR_CONFIG. */
 #ifndef DOORWARD_BENCH_MACHINE_H
 #define DOORWARD_BENCH_MACHINE_H
@@ -16,6 +16,13 @@ MUST_CHECK enum err machine_raise_descriptors(unsigned connections);
 void machine_hold_signals(void);
 /* Waits a moment; true when a signal wants the end. */
 bool machine_wait_for_signal(void);
+
+/* The calling thread's so far; any thread may ask. */
+struct machine_turns {
+    int64_t ran_ns;
+    int64_t starved_ns; /* it could have run, but its turn had not come */
+};
+struct machine_turns machine_own_turns(void);
 
 struct machine_process {
     int64_t pss_bytes; /* its memory, shared pages in proportion */

@@ -134,9 +134,8 @@ static enum err read_lines(struct population *p, FILE *file, size_t most, const 
     size_t room = 0;
     size_t number = 0;
     size_t added = 0;
-    ssize_t length = 0;
     enum err e = ERR_OK;
-    while (e == ERR_OK && added < most && (length = getline(&line, &room, file)) > 0) {
+    while (e == ERR_OK && added < most && getline(&line, &room, file) > 0) {
         number++;
         line[strcspn(line, "\r\n")] = '\0';
         if (line[0] != '\0') {

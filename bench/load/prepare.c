@@ -221,7 +221,6 @@ static void on_answer(struct client *c, void *owner, const struct answer *answer
     }
     s->state = SLOT_FREE;
     p->done_jobs++;
-    show_progress(p);
     fill_slots(p);
 }
 
@@ -255,6 +254,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct preparation *p = timer->data;
     int64_t now = (int64_t)uv_hrtime();
+    show_progress(p);
     for (size_t i = 0; i < p->slot_count && !p->is_ending; i++) {
         struct slot *s = &p->slots[i];
         bool is_waiting = !s->is_open || s->state == SLOT_ASKING;

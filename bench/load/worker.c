@@ -5,6 +5,7 @@
  */
 #include "worker_parts.h"
 
+#include "machine.h"
 #include "request.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,28 +41,12 @@ static void say_trouble(struct worker *w, const char *why)
     (void)snprintf(w->trouble, sizeof(w->trouble), "%s", why);
 }
 
-/* The second figure of schedstat: nanoseconds for which a thread that could run did not. */
-static int64_t starved_ns(void)
-{
-    unsigned long long ran = 0;
-    unsigned long long waited = 0;
-    FILE *file = fopen("/proc/thread-self/schedstat", "re");
-    if (file != NULL) {
-        if (fscanf(file, "%llu %llu", &ran, &waited) != 2) {
-            waited = 0;
-        }
-        (void)fclose(file);
-    }
-    return (int64_t)waited;
-}
-
 static struct worker_use use_now(void)
 {
-    struct timespec cpu = { 0 };
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    struct machine_turns turns = machine_own_turns();
     return (struct worker_use){ .elapsed_ns = (int64_t)uv_hrtime(),
-                                .cpu_ns = cpu.tv_sec * NS_PER_S + cpu.tv_nsec,
-                                .starved_ns = starved_ns() };
+                                .cpu_ns = turns.ran_ns,
+                                .starved_ns = turns.starved_ns };
 }
 
 static void settle_use(struct worker *w)
