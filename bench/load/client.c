@@ -197,7 +197,8 @@ static void read_plain(struct client *c)
             take_answer(c, answer_feed(c->parser,
                                        (struct span){ .data = c->loop->plain, .length = length }));
         }
-    } while (length > 0 && (c->state == CLIENT_IDLE || c->state == CLIENT_BUSY));
+    } while (length > 0 && secure_has_more(c->secure) &&
+             (c->state == CLIENT_IDLE || c->state == CLIENT_BUSY));
 }
 
 static void take_bytes(struct client *c, struct span bytes)

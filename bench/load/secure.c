@@ -110,6 +110,11 @@ enum err secure_read(struct secure *s, char *plain, size_t capacity, size_t *ret
     return why == SSL_ERROR_ZERO_RETURN ? ERR_CANCELLED : ERR_IO;
 }
 
+bool secure_has_more(const struct secure *s)
+{
+    return SSL_has_pending(s->ssl) == 1 || BIO_ctrl_pending(s->in) > 0;
+}
+
 enum err secure_write(struct secure *s, struct span plain)
 {
     size_t written = 0;

@@ -20,6 +20,8 @@ MUST_CHECK enum err secure_handshake(struct secure *s, bool *ret_done, char *ret
                                      size_t why_bytes);
 /* Plain bytes; 0: no more for now. ERR_CANCELLED: the other side has ended it in good order. */
 MUST_CHECK enum err secure_read(struct secure *s, char *plain, size_t capacity, size_t *ret_length);
+/* Is there anything left to read? Asking by reading costs as much as a small record. */
+bool secure_has_more(const struct secure *s);
 MUST_CHECK enum err secure_write(struct secure *s, struct span plain);
 void secure_end(struct secure *s);
 struct span secure_output(struct secure *s); /* cipher bytes to be sent */
