@@ -19,6 +19,7 @@ import against  # noqa: E402
 from common import GOAL_HEAD, RESULTS, ROOT, machine, machine_text, ninja, say, table  # noqa: E402
 
 SUITES = "start", "connections", "verify", "flood", "paths", "hash"
+BY_NAME = ("store",)  # wants a MongoDB server
 BASELINE = ROOT / "bench" / "BASELINE.md"
 
 
@@ -83,14 +84,14 @@ class Report:
 
 def read_arguments():
     options = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
-    options.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; with --against of {', '.join(against.PATHS)}; none: all")
+    options.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES + BY_NAME)}; with --against of {', '.join(against.PATHS)}; none: all, but {', '.join(BY_NAME)}")
     options.add_argument("--smoke", action="store_true", help="as short as can be, to see that all works; keeps nothing")
     options.add_argument("--peers", action="store_true", help="hash: beside the libraries that other servers call as well")
     options.add_argument("--baseline", action="store_true", help="write bench/BASELINE.md as well; all suites")
     options.add_argument("--against", metavar="REF", help="compare with another commit instead, in alternating rounds")
     against.add_options(options)
     how = options.parse_intermixed_args()
-    known = against.PATHS if how.against else SUITES
+    known = against.PATHS if how.against else SUITES + BY_NAME
     if unknown := [name for name in how.suites if name not in known]:
         options.error(f"there is no {unknown[0]}; {', '.join(known)}")
     if how.rounds < against.LEAST_ROUNDS:
