@@ -1,8 +1,8 @@
 /* token.c - issuing and verifying tokens beside libjwt and OpenSSL alone, and tokens that are in
  * the cache. `--make` writes tokens of a running service instead (HS256, by its JWT_SECRET). */
+#include "token.h"
 #include "bench.h"
 #include "measure.h"
-#include "token.h"
 
 #include <jwt.h>
 #include <openssl/ec.h>
@@ -46,6 +46,7 @@ struct world {
     size_t signature_length;
     struct span signed_bytes;
     jwt_checker_t *checker;
+    jwk_set_t *checker_keys;
 };
 
 /* ---- the world ---- */
@@ -104,6 +105,7 @@ static void close_world(struct world *w)
     }
     free(w->texts);
     jwt_checker_free(w->checker);
+    jwks_free(w->checker_keys);
     EVP_PKEY_free(w->key);
     token_cache_free(w->cache);
     arena_done(&w->arena);
@@ -214,11 +216,11 @@ static void prepare_libjwt(struct world *w, struct span jwk)
     char text[4096];
     size_t length = (size_t)snprintf(text, sizeof(text), "%.*s", SPAN_FMT(jwk));
     measure_require(length < sizeof(text), "a long key");
-    jwk_set_t *set = jwks_create(text);
+    w->checker_keys = jwks_create(text);
     w->checker = jwt_checker_new();
-    measure_require(set != NULL && w->checker != NULL &&
-                        jwt_checker_setkey(w->checker, w->algorithm->alg, jwks_item_get(set, 0)) ==
-                            0,
+    measure_require(w->checker_keys != NULL && w->checker != NULL &&
+                        jwt_checker_setkey(w->checker, w->algorithm->alg,
+                                           jwks_item_get(w->checker_keys, 0)) == 0,
                     "libjwt takes no key");
 }
 
