@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MAX_SLOTS  16
-#define MAX_TRIES  100 /* of one job, each after its Retry-After */
-#define TICK_MS    200
-#define BODY_SHOWN 160
-#define SLOWEST_NS (30 * NS_PER_S) /* for an answer, whatever --timeout says of measured ones */
+#define MAX_SLOTS       16
+#define MAX_TRIES       100 /* of one job, each after its Retry-After */
+#define LONGEST_RETRY_S 60  /* a Retry-After beyond it is an error */
+#define TICK_MS         200
+#define BODY_SHOWN      160
+#define SLOWEST_NS      (30 * NS_PER_S) /* for an answer, whatever --timeout says of measured ones */
 
 enum slot_state { SLOT_FREE, SLOT_ASKING, SLOT_PAUSING };
 
@@ -208,8 +209,9 @@ static void on_answer(struct client *c, void *owner, const struct answer *answer
     struct slot *s = owner;
     struct preparation *p = s->of;
     (void)c;
-    bool may_retry = (answer->status == 503 || answer->status == 429) && answer->has_retry_after;
-    if (may_retry && s->tries < MAX_TRIES) {
+    bool may_retry = (answer->status == 503 || answer->status == 429) && answer->has_retry_after &&
+                     answer->retry_after_s <= LONGEST_RETRY_S && s->tries < MAX_TRIES;
+    if (may_retry) {
         s->tries++;
         s->state = SLOT_PAUSING;
         s->retry_ns = (int64_t)uv_hrtime() + (int64_t)answer->retry_after_s * NS_PER_S;

@@ -140,6 +140,33 @@ def test_a_service_that_goes_away_is_counted_and_found_again(tmp_path):
     assert figures["all"]["outcomes"]["ok"] > 0
 
 
+def test_a_service_that_stands_still_makes_every_request_late_that_was_due_meanwhile(service):
+    """A closed loop of four connections would see four slow requests, and hundreds of fast ones."""
+    process = subprocess.Popen([BENCH, "load", service.url, "--insecure", "--mix", "get=1", "--rate", "100", "--duration", "4s",
+                                "--warmup", "0", "--connections", "4", "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    before = len(service.lines)
+    wait_until(lambda: sum("/healthz" in line for line in service.lines[before:]) > 5, "requests at the service")
+    service.process.send_signal(signal.SIGSTOP)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.5)
+    service.process.send_signal(signal.SIGCONT)
+    figures = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    assert figures["all"]["count"] == 400
+    late = 100 - max(percent for percent, ms in figures["routes"][0]["percentiles"] if ms < 100)
+    assert late > 20, figures["routes"][0]["percentiles"]
+
+
+def test_the_page_is_drawn_or_what_it_lacks_is_said_before_the_run(service, tmp_path):
+    page = tmp_path / "run.html"
+    arguments = ("load", service.url, "--cacert", service.certificate, *SHORT, "--mix", "get=1", "--html", page)
+    can_draw = subprocess.run(["python3", "-c", "import matplotlib"], capture_output=True).returncode == 0
+    if can_draw:
+        bench(*arguments)
+        assert page.read_text().count("<svg") == 2 and "http://" not in page.read_text().replace("http://www.w3.org", "")
+    else:
+        assert "matplotlib" in refused(*arguments)
+
+
 # ---- what is refused, with one line
 
 @pytest.mark.parametrize("arguments, said", [
