@@ -94,7 +94,7 @@ class Member:
 
     async def listen(self, proxy):
         async def talk(reader, writer):
-            await Conversation(proxy, self, reader, writer).run()
+            await proxy.later(Conversation(proxy, self, reader, writer).run())
         if self.server is None:
             self.server = await asyncio.start_server(talk, "127.0.0.1", self.port, backlog=256)
 
@@ -168,9 +168,11 @@ class Proxy:
     # ---- commands
 
     def later(self, work):
+        """Sees it through: a task that only waits for a stream is nobody's, and collected when its client is gone."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     def command(self, line):
         words = line.split()
