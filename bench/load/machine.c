@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SPARE_DESCRIPTORS 64
 #define MOMENT_NS         (50L * 1000 * 1000)
@@ -143,12 +144,16 @@ enum err machine_check_file(const char *path)
     if (path == NULL || strcmp(path, "-") == 0) {
         return ERR_OK;
     }
+    bool was_there = access(path, F_OK) == 0;
     FILE *file = fopen(path, "ae");
     if (file == NULL) {
         complain("%s cannot be written: %s", path, strerror(errno));
         return ERR_CONFIG;
     }
     (void)fclose(file);
+    if (!was_there) { /* what comes to nothing leaves nothing behind */
+        (void)unlink(path);
+    }
     return ERR_OK;
 }
 

@@ -35,7 +35,7 @@ COLUMNS = {"count": "count", "per_second": "a second", "p50_ms": "p50 ms", "p90_
 def drawn(figure):
     """The figure as SVG text for the middle of a page: without the XML's own head."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(file, format="svg", bbox_inches="tight", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     pyplot.close(figure)
     text = file.getvalue()
     return text[text.index("<svg"):]
