@@ -121,6 +121,7 @@ def judge(before, now):
     change = ratio(now, before, CONFIDENCE)
     beyond = (change["low"] > 1 or change["high"] < 1) and abs(change["median"] - 1) >= LEAST_CHANGE
     word = ("slower" if change["median"] > 1 else "faster") if beyond else "no change beyond noise"
+    word = word if len(now) >= LEAST_ROUNDS else "too few rounds to tell"
     return {"before": before, "now": now, "change": change, "verdict": word}
 
 

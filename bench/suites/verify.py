@@ -111,7 +111,7 @@ class VerifyClient:
     def load(self, service, seconds):
         if service.port not in self.files:
             self.files[service.port] = bearer_file(self.directory / f"token-{service.port}", service.newcomer()[1])
-        return load(service.url, service.process.pid, seconds, self.script, self.files[service.port])
+        return load(service.url, service.process.pid, seconds, self.script, self.files[service.port], 1)
 
 
 class RefreshClient:

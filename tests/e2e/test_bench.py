@@ -58,6 +58,7 @@ def test_a_change_counts_only_beyond_the_noise():
     assert verdict([value * 0.8 for value in before]) == "faster"
     assert verdict(before[::-1]) == "no change beyond noise"
     assert verdict([value * 1.01 for value in before]) == "no change beyond noise"
+    assert against.judge(before[:5], [value * 2 for value in before[:5]])["verdict"] == "too few rounds to tell"
     assert verdict([value * (1.3 if i % 2 else 0.9) for i, value in enumerate(before)]) == "no change beyond noise"
 
 
