@@ -52,12 +52,11 @@ def test_a_token_that_expires_while_ten_requests_are_in_flight_costs_one_refresh
     one = visit(at=service)
     held = []
     one.open("/sessions").log_in(name).sees("Other sessions 10")
-    one.page.route(service.url + "/sessions/*", lambda route: held.append(route))
+    one.page.route(service.url + "/sessions/*", lambda route: held.append(route) if len(held) < 10 else route.continue_())
     for button in one.page.get_by_role("button", name=re.compile("^End python")).all():
         button.click()
     wait_until(lambda: one.page.evaluate("1") and len(held) == 10, "ten requests in flight")
     expire(service, one)
-    one.page.unroute(service.url + "/sessions/*")
     before = refreshes(service)
     for route in held:
         route.continue_()
