@@ -10,7 +10,7 @@ import axios, { type AxiosInstance, type InternalAxiosRequestConfig } from "axio
 
 import { Connection, pauseOf } from "./connection";
 import { kept, type Keep } from "./keep";
-import { ApiError, isAlien, NOT_DOORWARD, toApiError, UNREACHABLE } from "./problem";
+import { ApiError, isAlien, NOT_DOORWARD, toApiError } from "./problem";
 import { Subject } from "./subject";
 import { openTabs, type Tabs } from "./tabs";
 import { subjectOf, type Tokens, type User, type Why } from "./types";
@@ -136,7 +136,7 @@ export class Auth extends Subject<State> {
     /** Every failure passes here: a stale token is renewed and the request repeated once, the rest becomes an ApiError. */
     async #failed(error: unknown): Promise<never> {
         const problem = toApiError(error);
-        if (problem.code === UNREACHABLE || problem.code === NOT_DOORWARD) {
+        if (problem.isAway) {
             void this.connection.back();
         } else {
             this.connection.fine();
@@ -195,7 +195,7 @@ export class Auth extends Subject<State> {
 
     /** Waits until another try makes sense; throws when none does. */
     async #recover(problem: ApiError, tries: number): Promise<void> {
-        if (problem.code === UNREACHABLE || problem.code === NOT_DOORWARD) {
+        if (problem.isAway) {
             await this.connection.back();
             if (tries > 0) {
                 await this.connection.pause("unreachable", pauseOf(tries));

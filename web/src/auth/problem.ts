@@ -25,6 +25,11 @@ export class ApiError extends Error {
         super(message);
         this.name = "ApiError";
     }
+
+    /** It did not come from Doorward: `connection` tells what is wrong, and when it is over. */
+    get isAway(): boolean {
+        return this.code === UNREACHABLE || this.code === NOT_DOORWARD;
+    }
 }
 
 const RETRY_SOON_S = 5;

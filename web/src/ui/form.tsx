@@ -110,7 +110,7 @@ export function Form({ label, submit, danger = false, action, at = {}, children 
 function FormNotice({ failure, wait }: { failure: Failure | null; wait: number }) {
     const away = useSubject(auth.connection) !== null;
     const shown = failure !== null && Object.keys(failure.fields).length === 0;
-    const isBack = shown && failure.error.status === 0 && !away;
+    const isBack = shown && failure.error.isAway && !away;
     return (
         <div role="alert">
             {isBack && <Notice kind="good">The service is back. You can try again now.</Notice>}

@@ -7,6 +7,9 @@ import { Countdown, useSecondsUntil } from "./countdown";
 import { Notice } from "./notice";
 import { sayError } from "./words";
 
+/* Once the service is back; not at once, since it may be only this request that never gets an answer. */
+const AWAY_S = 1;
+
 export interface Loaded<T> {
     data: T | null;
     failure: { error: ApiError; until: number } | null;
@@ -32,7 +35,8 @@ export function useLoad<T>(path: string): Loaded<T> {
             } catch (thrown) {
                 const error = toApiError(thrown);
                 if (!gone) {
-                    setFailure({ error, until: error.retryAfter === null ? 0 : Date.now() + error.retryAfter * 1000 });
+                    const wait = error.retryAfter ?? (error.isAway ? AWAY_S : null);
+                    setFailure({ error, until: wait === null ? 0 : Date.now() + wait * 1000 });
                 }
             }
         };
@@ -46,8 +50,7 @@ export function useLoad<T>(path: string): Loaded<T> {
         if (!failure || away) {
             return undefined;
         }
-        const isAway = failure.error.status === 0;
-        if (!isAway && failure.until === 0) {
+        if (failure.until === 0) {
             return undefined;
         }
         const timer = setTimeout(reload, Math.max(0, failure.until - Date.now()));
@@ -73,8 +76,8 @@ function Failure({ failure }: { failure: { error: ApiError; until: number } }) {
     const seconds = useSecondsUntil(failure.until);
     return (
         <Notice kind={failure.until > 0 ? "wait" : "error"}>
-            {failure.error.status === 0 ? "This page fills itself once the service is back." : sayError(failure.error)}{" "}
-            {seconds > 0 && <Countdown key={failure.until} before="Next try in" seconds={seconds} />}
+            {failure.error.isAway ? "This page fills itself once the service is back." : sayError(failure.error)}{" "}
+            {seconds > 0 && !failure.error.isAway && <Countdown key={failure.until} before="Next try in" seconds={seconds} />}
         </Notice>
     );
 }
