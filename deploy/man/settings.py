@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes doorward(5) from the table of the settings: settings.py README.md doorward.5"""
+"""Writes doorward(5) from the table of the settings: settings.py docs/settings.md doorward.5"""
 import pathlib
 import re
 import sys

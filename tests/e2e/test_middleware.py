@@ -1,15 +1,17 @@
 """Stock JWT middleware of four languages verifies our tokens, knowing nothing but the issuer's URL."""
 import base64
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
 
+import httpx
 import jwt
 import pytest
 
-from service import PATIENCE_S, ROOT, Service, claims_of, free_port
+from service import PATIENCE_S, ROOT, Service, claims_of, free_port, wait_until
 
 SOURCES = ROOT / "tests" / "e2e" / "middleware"
 BUILT = ROOT / "build-middleware"  # by tests/e2e/setup
@@ -137,15 +139,43 @@ def test_nimbus_refuses_the_type_of_the_standard_unless_it_is_told(issue):
     assert verdicts(nimbus, service, [good])[0].startswith("bad ")
 
 
-def blocks_of_readme():
-    section = (ROOT / "README.md").read_text().split("\n## In front of your services\n")[1].split("\n## ")[0]
-    for block in section.split("```")[1::2]:
-        language, _, text = block.partition("\n")
-        yield language, text
+def express(service, port):
+    skip_without("Express", BUILT / "node.stamp")
+    return ["node", BUILT / "node" / "express.mjs"], {"NODE_EXTRA_CA_CERTS": service.certificate, "PORT": port}
 
 
-@pytest.mark.parametrize("language, file", [("python", "python/verify.py"), ("js", "node/verify.mjs"), ("go", "go/verify.go")])
-def test_what_the_readme_shows_is_what_is_tested(language, file):
-    tested = {line.strip() for line in (SOURCES / file).read_text().splitlines()}
-    shown = [line.strip() for kind, text in blocks_of_readme() if kind == language for line in text.splitlines()]
-    assert len(shown) >= 3 and [line for line in shown if line and line not in tested] == []
+def fastapi(service, port):
+    return [sys.executable, "-m", "uvicorn", "--app-dir", SOURCES / "python", "--port", str(port), "--log-level", "warning",
+            "fastapi_app:app"], {"SSL_CERT_FILE": service.certificate}
+
+
+@contextlib.contextmanager
+def running(application, service):
+    """An API of which the documentation shows every line, in front of which nobody verifies."""
+    port = free_port()
+    command, extra = application(service, port)
+    environment = {"PATH": os.environ["PATH"], "ISSUER": service.url, "AUDIENCE": AUDIENCE, "ALGORITHM": service.settings["JWT_ALG"],
+                   **{name: str(value) for name, value in extra.items()}}
+    process = subprocess.Popen(command, env=environment)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+            def answers():
+                assert process.poll() is None, "it has ended"
+                with contextlib.suppress(httpx.TransportError):
+                    return client.get("/me").status_code
+            assert wait_until(answers, "the application's first answer") == 401
+            yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("application", [express, fastapi])
+def test_an_application_of_the_documentation_serves_who_is_logged_in_and_nobody_else(issue, application):
+    service, good, bad = issue("ES256", "at+jwt")
+    with running(application, service) as client:
+        answer = client.get("/me", headers={"Authorization": f"Bearer {good}"})
+        assert answer.json() == {"id": claims_of(good)["sub"], "roles": []}
+        for why, token in bad.items():
+            refused = client.get("/me", headers={"Authorization": f"Bearer {token}".strip()})
+            assert refused.status_code == 401 and refused.headers["WWW-Authenticate"] == "Bearer", why

@@ -362,12 +362,11 @@ def test_config_shows_where_each_value_comes_from_and_masks_secrets(new_service)
     assert "PORT" in service.cli("config", "--check", code=2).stderr
 
 
-def test_the_readme_names_every_setting_with_its_default_and_no_other(new_service):
+def test_the_documentation_names_every_setting_with_its_default_and_no_other(new_service):
     service = new_service()
     service.settings = {}
-    effective = dict(re.findall(r"^([A-Z_]+)=(.*?)\s+#", service.cli("config").stdout, re.M))
-    readme = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("## Error codes")[0]
-    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", readme, re.M))
+    effective = dict(re.findall(r"^([A-Z0-9_]+)=(.*?)\s+#", service.cli("config").stdout, re.M))
+    documented = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \|", (ROOT / "docs" / "settings.md").read_text(), re.M))
     assert set(documented) == set(effective)
     for name, default in documented.items():
         if re.fullmatch(r"`\d+`", default):

@@ -135,7 +135,7 @@ struct reader {
 };
 
 /* What was ended before the question is refused; what never ends is not. */
-/* The figure of the README: all of them alive at one moment, which is more than a day brings. */
+/* The figure of docs/keys.md: all of them alive at one moment, which is more than a day brings. */
 TEST(a_million_revocations_fit_in_101_megabytes_and_are_freed_at_their_expiry)
 {
     enum { MILLION = 1000000 };

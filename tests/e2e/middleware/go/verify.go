@@ -32,15 +32,19 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	// --8<-- [start:keys]
 	keys, err := keyfunc.NewDefault([]string{keySet})
 	if err != nil {
 		log.Fatal(err)
 	}
+	// --8<-- [end:keys]
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		text := lines.Text()
+		// --8<-- [start:verify]
 		token, err := jwt.Parse(text, keys.Keyfunc, jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 			jwt.WithValidMethods([]string{algorithm}), jwt.WithExpirationRequired())
+		// --8<-- [end:verify]
 		if err != nil {
 			fmt.Printf("bad %q\n", err.Error())
 			continue

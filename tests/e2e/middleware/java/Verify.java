@@ -23,6 +23,7 @@ public final class Verify {
 
     public static void main(String[] arguments) throws Exception {
         String issuer = arguments[0], audience = arguments[1], algorithm = arguments[2];
+        // --8<-- [start:verify]
         var keys = JWKSourceBuilder.create(keySetOf(issuer)).build();
         var claims = new DefaultJWTClaimsVerifier<SecurityContext>(
                 audience, new JWTClaimsSet.Builder().issuer(issuer).build(), Set.of("sub", "exp"));
@@ -31,6 +32,7 @@ public final class Verify {
         var processor = new DefaultJWTProcessor<SecurityContext>();
         processor.setJWSKeySelector(new JWSVerificationKeySelector<>(JWSAlgorithm.parse(algorithm), keys));
         processor.setJWTClaimsSetVerifier(claims);
+        // --8<-- [end:verify]
         var lines = new BufferedReader(new InputStreamReader(System.in));
         for (String token = lines.readLine(); token != null; token = lines.readLine()) {
             try {
