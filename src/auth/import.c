@@ -69,19 +69,23 @@ static const struct store_user *find_person(const struct people *p, struct uuid 
 
 /* ---- users ---- */
 
-/* What the record must be, and what is missing in it. */
+/* What the record must be, and what is missing in it, but for the times. */
 static enum err complete_user(const struct run *run, struct store_user *u)
 {
-    int64_t now_ms = auth_now_ms(run->au);
     if (u->email.data != NULL) {
         TRY(input_lower(run->arena, u->email, &u->email));
     }
-    if (uuid_is_nil(u->id)) {
-        TRY(uuid_new(now_ms, &u->id));
-    }
-    u->created_at = u->created_at != 0 ? u->created_at : now_ms;
-    u->updated_at = u->updated_at != 0 ? u->updated_at : u->created_at;
-    return ERR_OK;
+    return uuid_is_nil(u->id) ? uuid_new(auth_now_ms(run->au), &u->id) : ERR_OK;
+}
+
+/* Only what is added gets them: a record that came without is still to be known when it comes
+ * again. */
+static struct store_user with_times(const struct store_user *u, int64_t now_ms)
+{
+    struct store_user dated = *u;
+    dated.created_at = u->created_at != 0 ? u->created_at : now_ms;
+    dated.updated_at = u->updated_at != 0 ? u->updated_at : dated.created_at;
+    return dated;
 }
 
 static void check_user(const struct store_user *u, struct auth_import_result *result)
@@ -119,12 +123,18 @@ static bool is_same_person(const struct store_user *a, const struct store_user *
            a->disabled == b->disabled;
 }
 
-static bool is_same_user(const struct store_user *a, const struct store_user *b)
+/* 0: the line does not say it. */
+static bool is_time(int64_t said, int64_t stored)
 {
-    return is_same_person(a, b) && a->session_epoch == b->session_epoch &&
-           uuid_equal(a->epoch_keep, b->epoch_keep) && a->failures == b->failures &&
-           a->not_before == b->not_before && a->created_at == b->created_at &&
-           a->updated_at == b->updated_at;
+    return said == 0 || said == stored;
+}
+
+/* But for the attempts, which go on while users are moved: every login is one. */
+static bool is_same_user(const struct store_user *u, const struct store_user *stored)
+{
+    return is_same_person(u, stored) && u->session_epoch == stored->session_epoch &&
+           uuid_equal(u->epoch_keep, stored->epoch_keep) &&
+           is_time(u->created_at, stored->created_at) && is_time(u->updated_at, stored->updated_at);
 }
 
 /* Who has one of the names. ERR_NOT_FOUND: nobody. */
@@ -198,13 +208,14 @@ static enum err add_users(const struct run *run, const bool *had_id)
 {
     struct store_user *users = ARENA_ARRAY(run->arena, struct store_user, run->count);
     enum err results[AUTH_MAX_IMPORT] = { ERR_OK };
+    int64_t now_ms = auth_now_ms(run->au);
     size_t count = 0;
     if (users == NULL) {
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < run->count; i++) {
         if (is_open(&run->results[i])) {
-            users[count++] = *run->records[i].user;
+            users[count++] = with_times(run->records[i].user, now_ms);
         }
     }
     TRY(store_users_add(run->au->options.store, users, count, results));

@@ -234,6 +234,30 @@ def test_users_without_ids_get_some_and_are_known_when_they_come_again(open_new)
     assert status_of_login(new.start(), "ann.b@example.org", "password") == 200
 
 
+def test_users_with_ids_but_no_times_are_known_when_they_come_again(open_new):
+    new = open_new()
+    twice = person(id=str(uuid.uuid4()))
+    text = file_of(person(id=str(uuid.uuid4())), twice, twice)
+    assert "there already 1; refused 0" in load(new, text)
+    before = export(new)
+    assert "there already 3; refused 0" in load(new, text)
+    assert "there already 3; refused 0" in load(new, text, "--dry-run")
+    assert records_of(export(new)) == records_of(before)
+
+
+def test_who_has_logged_in_meanwhile_is_still_the_same(open_old, open_new):
+    old, new = open_old().start(), open_new()
+    name = old.register()["username"]
+    old.stop()
+    text = export(old)
+    load(new, text)
+    new.start()
+    assert status_of_login(new, name, "wrong") == 401
+    assert status_of_login(new, name) == 200
+    assert status_of_login(new, name, "wrong") == 401
+    assert "there already 1; refused 0" in load(new, text)
+
+
 def test_what_is_there_is_left_as_it_is(open_new):
     new = open_new()
     ann, bob, eve = (person(id=str(uuid.uuid4())) for _ in range(3))
@@ -398,7 +422,7 @@ def test_a_dry_run_judges_and_writes_nothing(open_new):
     load(new, file_of(there))
     text = file_of(person(), there, person(username=there["username"]), person(password_hash="x"))
     said = load(new, text, "--dry-run", code=1)
-    assert "would add users 1," in said and "there already 1" in said and "refused 2" in said
+    assert "would add users 1," in said and "there already 2" in said and "refused 1" in said
     assert len(lines_of(export(new))) == 3
 
 
