@@ -8,7 +8,8 @@
  * A success writes nothing here. Attempts are numbered (`tries` is the last one), and a session
  * says in `try` which of them opened it. So each attempt first reads the highest of the user's
  * sessions; where that is above `proved`, the last one known, its own write forgets what had been
- * counted. Whoever is killed in between leaves a failure too many, never one too few. A session
+ * counted. The next number is above both, since a backup may have sessions that are newer than its
+ * users. Whoever is killed in between leaves a failure too many, never one too few. A session
  * stays for a day past its end, so a proof is gone only when the failures are nearly forgotten
  * anyway. */
 #include "mongo.h"
@@ -92,15 +93,16 @@ static bson_t *new_count(const struct attempt *attempt, struct uuid id)
 {
     bson_t *allowed = new_allowed(attempt, id);
     bson_t *not_before = new_not_before(attempt);
-    bson_t *stage = BCON_NEW(
-        "$set", "{", "failures", "{", "$cond", "[", BCON_DOCUMENT(allowed), "{", "$add", "[", "{",
-        "$min", "[", "$failures", BCON_INT64(MOST_FAILURES), "]", "}", BCON_INT64(1), "]", "}",
-        "$failures", "]", "}", "not_before", "{", "$cond", "[", BCON_DOCUMENT(allowed),
-        BCON_DOCUMENT(not_before), "$not_before", "]", "}", "tries", "{", "$cond", "[",
-        BCON_DOCUMENT(allowed), "{", "$add", "[", NUMBER("$tries"), BCON_INT64(1), "]", "}",
-        NUMBER("$tries"), "]", "}", "attempts", "{", "$cond", "[", BCON_DOCUMENT(allowed), "{",
-        "$slice", "[", "{", "$concatArrays", "[", "[", MONGO_UUID(id), "]", ATTEMPTS, "]", "}",
-        BCON_INT32(ATTEMPTS_KEPT), "]", "}", ATTEMPTS, "]", "}", "}");
+    bson_t *stage =
+        BCON_NEW("$set", "{", "failures", "{", "$cond", "[", BCON_DOCUMENT(allowed), "{", "$add",
+                 "[", "{", "$min", "[", "$failures", BCON_INT64(MOST_FAILURES), "]", "}",
+                 BCON_INT64(1), "]", "}", "$failures", "]", "}", "not_before", "{", "$cond", "[",
+                 BCON_DOCUMENT(allowed), BCON_DOCUMENT(not_before), "$not_before", "]", "}",
+                 "tries", "{", "$cond", "[", BCON_DOCUMENT(allowed), "{", "$add", "[", "{", "$max",
+                 "[", NUMBER("$tries"), NUMBER("$proved"), "]", "}", BCON_INT64(1), "]", "}",
+                 NUMBER("$tries"), "]", "}", "attempts", "{", "$cond", "[", BCON_DOCUMENT(allowed),
+                 "{", "$slice", "[", "{", "$concatArrays", "[", "[", MONGO_UUID(id), "]", ATTEMPTS,
+                 "]", "}", BCON_INT32(ATTEMPTS_KEPT), "]", "}", ATTEMPTS, "]", "}", "}");
     bson_destroy(allowed);
     bson_destroy(not_before);
     return stage;

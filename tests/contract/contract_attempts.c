@@ -172,6 +172,17 @@ TEST(the_success_of_one_of_many_at_once_forgets_the_others)
     check_attempt(s, ERR_OK, 0);
 }
 
+/* A backup of a busy store has sessions of later attempts than its users know of. */
+TEST(logins_are_not_slowed_when_a_session_is_of_an_attempt_yet_to_come)
+{
+    AUTO(store) struct store *s = open_with_user(0, 0);
+    open_session(s, 1000, 1000);
+    for (uint64_t i = 1; i <= 5 * FREE_ATTEMPTS; i++) {
+        open_session(s, i, count_attempt(s));
+    }
+    use_up_all(s);
+}
+
 /* As long as who waits could have tried as often. */
 TEST(failures_are_forgotten_after_a_long_silence_and_not_before)
 {
@@ -382,6 +393,7 @@ CONTRACT_GROUP(
     cmocka_unit_test(a_session_forgets_once),
     cmocka_unit_test(somebody_elses_session_forgets_nothing),
     cmocka_unit_test(logins_in_a_row_are_never_slowed),
+    cmocka_unit_test(logins_are_not_slowed_when_a_session_is_of_an_attempt_yet_to_come),
     cmocka_unit_test(a_revoked_session_has_proved_its_attempt_all_the_same),
     cmocka_unit_test(the_success_of_one_of_many_at_once_forgets_the_others),
     cmocka_unit_test(failures_are_forgotten_after_a_long_silence_and_not_before),
