@@ -1,6 +1,7 @@
 /* Records on their way into the store. What is there is never changed: a record that is the same
  * counts as done, one that differs is refused. */
 #include "input.h"
+#include "keyring.h"
 #include "session.h"
 #include "transfer.h"
 #include <stdlib.h>
@@ -368,16 +369,26 @@ static enum err import_revocations(const struct run *run)
     return ERR_OK;
 }
 
-/* One that is not what the master key wrapped under this kid would keep the service from starting.
- */
+/* One that is not what the master key wrapped under this kid, or not of its algorithm, would keep
+ * the service from starting. */
 static enum err check_key(const struct run *run, const struct store_key *k,
                           struct auth_import_result *result)
 {
-    const struct token_key key = { .kid = k->kid, .wrapped = k->wrapped_private };
-    enum err e = token_witness_check(run->au->options.tokens, &key);
+    const struct tokens *tokens = run->au->options.tokens;
+    const struct token_key key = {
+        .kid = k->kid, .algorithm = k->algorithm, .wrapped = k->wrapped_private, .signs = true
+    };
+    enum err e = token_witness_check(tokens, &key);
     if (e == ERR_CONFIG) {
         refuse(result, "wrapped_private", "unknown_master_key",
                "does not open with any MASTER_KEY here");
+        return ERR_OK;
+    }
+    if (e == ERR_OK && !keyring_is_witness(k)) {
+        e = token_key_check(tokens, &key);
+    }
+    if (e == ERR_CONFIG) {
+        refuse(result, "algorithm", "invalid_format", "is not what the key was made for");
     } else if (k->generation < 1) {
         refuse(result, "generation", "invalid_format", "begins with 1");
     }

@@ -114,7 +114,7 @@ static bool is_instant(int64_t ms)
     return ms >= 0 && ms <= INSTANT_MAX_MS;
 }
 
-static bool is_witness(const struct store_key *k)
+bool keyring_is_witness(const struct store_key *k)
 {
     return span_equal(k->algorithm, SPAN("HS256"));
 }
@@ -133,7 +133,7 @@ enum err keyring_read(struct auth *au, struct arena *a, struct keyring *ret_ring
         if (!is_instant(stored[i].active_at) || !is_instant(stored[i].retired_at)) {
             return ERR_INTERNAL;
         }
-        if (is_witness(&stored[i]) != au->options.has_ring) {
+        if (keyring_is_witness(&stored[i]) != au->options.has_ring) {
             ring.keys[ring.count++].record = stored[i];
         }
     }

@@ -34,6 +34,8 @@ struct keyring {
     struct keyring_key *keys; /* later ones behind earlier ones */
     size_t count;
 };
+/* No key, only what tells whether the master key is that of before (token_witness_make). */
+bool keyring_is_witness(const struct store_key *k);
 MUST_CHECK enum err keyring_read(struct auth *au, struct arena *a, struct keyring *ret_ring);
 /* NULL: none. */
 const struct keyring_key *keyring_find(const struct keyring *ring, struct span kid);

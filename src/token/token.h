@@ -57,6 +57,8 @@ MUST_CHECK enum err token_witness_make(const struct tokens *t, struct arena *a,
                                        struct token_key *ret_witness);
 /* ERR_CONFIG: it was made with another master key. */
 MUST_CHECK enum err token_witness_check(const struct tokens *t, const struct token_key *witness);
+/* ERR_CONFIG: token_ring_set() would refuse it. */
+MUST_CHECK enum err token_key_check(const struct tokens *t, const struct token_key *key);
 /* Publish these keys instead of the present ones; the same keys again cost nothing. ERR_CONFIG: a
  * private part opens with none of the master keys, or is not of that kid; the ring stays as it was.
  * With HS256 call it with none. What is published comes from the private part, not public_jwk. */

@@ -385,6 +385,17 @@ def test_sessions_and_keys_of_another_master_key_or_user_are_refused(open_old, o
     assert "user_id: is not the id of a user here" in load(open_new(), alone, code=1)
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "none", "ES257", ""])
+def test_a_key_that_is_not_of_its_algorithm_is_refused_and_the_service_starts(open_old, open_new, algorithm):
+    old, new = open_old().start(), open_new()
+    old.stop()
+    key = lines_of(export(old, "--keys"))[1]
+    text = "".join(json.dumps(line) + "\n" for line in (HEADER, {**key, "algorithm": algorithm}, {"type": "end"}))
+    refused, _ = rejects_of(new, text.encode())
+    assert [(one["field"], one["code"]) for one in refused] == [("algorithm", "invalid_format")]
+    new.start().newcomer()
+
+
 def test_a_service_that_has_keys_of_its_own_keeps_them(open_old, open_new):
     old, new = open_old().start(), open_new().start()
     old.stop()
