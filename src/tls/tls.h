@@ -13,11 +13,17 @@
 
 #include "base.h"
 
+/* A session can be resumed for so long; a key seals new tickets for so long and opens them for as
+ * long again. */
+#define TLS_TICKET_KEY_S 7200
+
 struct tls_context;
 struct tls_options {
     const char *cert_path; /* PEM, the chain */
     const char *key_path;  /* PEM; refused when others can read it */
     size_t session_cache;  /* TLS 1.2 sessions kept, 0: tickets only */
+    /* NULL: the real one. Borrowed: for as long as the context and its streams. */
+    const struct clock *clock;
 };
 /* On failure *ret_why (in `a`) is one line that says what to mend. */
 MUST_CHECK enum err tls_context_new(const struct tls_options *options, struct arena *a,

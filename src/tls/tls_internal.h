@@ -12,6 +12,14 @@
 /* The present certificate's context with a reference of the caller's: SSL_CTX_free(). */
 SSL_CTX *tls_context_take_current(struct tls_context *c);
 
+/* ---- tickets.c: the keys that seal session tickets, renewed as time passes ---- */
+struct tls_tickets;
+/* `clock` is borrowed. */
+MUST_CHECK enum err tls_tickets_new(const struct clock *clock, struct tls_tickets **ret_tickets);
+void tls_tickets_free(struct tls_tickets *t); /* after the last stream; NULL is fine */
+/* Have `ctx` seal and open its tickets with them. */
+bool tls_tickets_serve(struct tls_tickets *t, SSL_CTX *ctx);
+
 /* What tells one version of a file from another. */
 struct tls_file_mark {
     dev_t device;

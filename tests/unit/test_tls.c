@@ -21,6 +21,7 @@ struct world {
     char cert[96];
     char key[96];
     struct arena a;
+    struct clock clock;
     struct tls_context *context;
     struct tls_stream *server;
     SSL_CTX *client_context;
@@ -47,9 +48,9 @@ static void make_files(struct world *w, const char *host)
 
 static enum err open_context(struct world *w, size_t session_cache, struct span *ret_why)
 {
-    struct tls_options options = { .cert_path = w->cert,
-                                   .key_path = w->key,
-                                   .session_cache = session_cache };
+    struct tls_options options = {
+        .cert_path = w->cert, .key_path = w->key, .session_cache = session_cache, .clock = &w->clock
+    };
     return tls_context_new(&options, &w->a, ret_why, &w->context);
 }
 
@@ -296,6 +297,90 @@ static void set_alpn(struct world *w, const char *list)
               0);
 }
 
+/* Is a session of now resumed when so much time has passed? */
+static void check_resumption(struct world *w, int64_t passed_ms, bool expected)
+{
+    connect_and_shake(w);
+    (void)client_hears(w);
+    disconnect(w);
+    SSL_SESSION *session = w->session;
+    CHECK(session != NULL);
+    w->session = NULL;
+    atomic_fetch_add(&w->clock.offset_ms, passed_ms);
+    connect_client(w);
+    CHECK_INT(SSL_set_session(w->client, session), 1);
+    CHECK_ERR(shake_hands(w), ERR_OK);
+    CHECK_INT(tls_stream_is_resumed(w->server), expected);
+    (void)client_hears(w);
+    disconnect(w);
+    SSL_SESSION_free(session);
+}
+
+TEST(a_ticket_is_good_under_its_key_and_the_next_and_then_no_more)
+{
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    const int64_t life_ms = INT64_C(1000) * TLS_TICKET_KEY_S;
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        open_world(&w);
+        CHECK_INT(SSL_CTX_set_max_proto_version(w.client_context, versions[i]), 1);
+        check_resumption(&w, life_ms / 2, true);    /* half way in the key's life */
+        check_resumption(&w, life_ms - 1000, true); /* the key before */
+        check_resumption(&w, 2 * life_ms, false);   /* two lives later, nobody came */
+        check_resumption(&w, life_ms, true);
+        connect_and_shake(&w);
+        (void)client_hears(&w);
+        disconnect(&w);
+        SSL_SESSION *old = w.session;
+        w.session = NULL;
+        for (int rounds = 0; rounds < 2; rounds++) { /* two lives later, and others came */
+            atomic_fetch_add(&w.clock.offset_ms, life_ms);
+            connect_and_shake(&w);
+            disconnect(&w);
+        }
+        connect_client(&w);
+        CHECK_INT(SSL_set_session(w.client, old), 1);
+        CHECK_ERR(shake_hands(&w), ERR_OK);
+        CHECK(!tls_stream_is_resumed(w.server));
+        SSL_SESSION_free(old);
+        close_world(&w);
+    }
+}
+
+TEST(a_ticket_that_was_changed_or_invented_is_not_resumed)
+{
+    struct world w;
+    open_world(&w);
+    CHECK_INT(SSL_CTX_set_max_proto_version(w.client_context, TLS1_2_VERSION), 1);
+    connect_and_shake(&w);
+    disconnect(&w);
+    unsigned char *coded = NULL;
+    const unsigned char *ticket = NULL;
+    size_t length = 0;
+    int coded_length = i2d_SSL_SESSION(w.session, &coded);
+    SSL_SESSION_get0_ticket(w.session, &ticket, &length);
+    CHECK(coded_length > 0 && length > 64);
+    const unsigned char *start = memmem(coded, (size_t)coded_length, ticket, length);
+    CHECK(start != NULL);
+    const size_t places[] = { 0, 15, 16, 40, length - 1 }; /* name, IV, sealed bytes, MAC */
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        unsigned char *byte = coded + (start - coded) + places[i];
+        *byte ^= 1;
+        const unsigned char *from = coded;
+        SSL_SESSION *changed = d2i_SSL_SESSION(NULL, &from, coded_length);
+        CHECK(changed != NULL);
+        connect_client(&w);
+        CHECK_INT(SSL_set_session(w.client, changed), 1);
+        CHECK_ERR(shake_hands(&w), ERR_OK);
+        CHECK(!tls_stream_is_resumed(w.server));
+        disconnect(&w);
+        SSL_SESSION_free(changed);
+        *byte ^= 1;
+    }
+    OPENSSL_free(coded);
+    close_world(&w);
+}
+
 TEST(http_1_1_is_chosen_and_an_offer_without_it_refused)
 {
     struct world w;
@@ -338,6 +423,34 @@ TEST(old_versions_and_weak_ciphers_are_refused)
     }
     CHECK_INT(SSL_CTX_set_cipher_list(w.client_context, "ECDHE-ECDSA-CHACHA20-POLY1305"), 1);
     connect_and_shake(&w);
+    close_world(&w);
+}
+
+static void check_chosen(struct world *w, int version, const char *offered, const char *chosen)
+{
+    CHECK_INT(SSL_CTX_set_max_proto_version(w->client_context, version), 1);
+    CHECK_INT(version == TLS1_2_VERSION ? SSL_CTX_set_cipher_list(w->client_context, offered)
+                                        : SSL_CTX_set_ciphersuites(w->client_context, offered),
+              1);
+    connect_and_shake(w);
+    CHECK_SPAN(span_of(SSL_get_cipher_name(w->client)), chosen);
+    disconnect(w);
+}
+
+TEST(aes_128_is_chosen_unless_the_client_would_rather_have_chacha)
+{
+    struct world w;
+    open_world(&w);
+    check_chosen(&w, TLS1_2_VERSION, "DEFAULT", "ECDHE-ECDSA-AES128-GCM-SHA256");
+    check_chosen(&w, TLS1_2_VERSION, "ECDHE+CHACHA20:ECDHE+AESGCM",
+                 "ECDHE-ECDSA-CHACHA20-POLY1305");
+    check_chosen(&w, TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384",
+                 "ECDHE-ECDSA-AES256-GCM-SHA384");
+    check_chosen(&w, TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256",
+                 "TLS_AES_128_GCM_SHA256");
+    check_chosen(&w, TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+                 "TLS_CHACHA20_POLY1305_SHA256");
+    check_chosen(&w, TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384");
     close_world(&w);
 }
 
@@ -633,8 +746,11 @@ int main(void)
               cmocka_unit_test(large_answers_arrive_whole),
               cmocka_unit_test(a_full_plain_buffer_makes_the_stream_wait),
               cmocka_unit_test(sessions_resume_also_after_a_reload),
+              cmocka_unit_test(a_ticket_is_good_under_its_key_and_the_next_and_then_no_more),
+              cmocka_unit_test(a_ticket_that_was_changed_or_invented_is_not_resumed),
               cmocka_unit_test(http_1_1_is_chosen_and_an_offer_without_it_refused),
               cmocka_unit_test(old_versions_and_weak_ciphers_are_refused),
+              cmocka_unit_test(aes_128_is_chosen_unless_the_client_would_rather_have_chacha),
               cmocka_unit_test(renegotiation_is_refused_and_asking_on_and_on_ends_the_stream),
               cmocka_unit_test(key_updates_are_served_but_a_flood_of_them_ends_the_stream),
               cmocka_unit_test(plain_http_and_garbage_end_the_stream),
