@@ -100,11 +100,20 @@ def ceiling(service, prefix=(), popen=None):
     """The bare server with a fixed answer, on the service's certificate: its URL and pid."""
     port, var = free_port(), service.directory / "var"
     command = [*prefix, RELEASE.helper("bench-ceiling"), port, var / "tls.crt", var / "tls.key", CORES]
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, start_new_session=True,
-                               **(popen or {}))
+    with listening(command, port, **(popen or {})) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def listening(command, port, **popen):
+    """A server in a session of its own, once it listens: its URL and pid."""
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, start_new_session=True, **popen)
     try:
-        listening = ["ss", "-ltn", f"sport = :{port}"]
-        wait_until(lambda: b"LISTEN" in subprocess.run(listening, capture_output=True).stdout, "the ceiling")
+        look = ["ss", "-ltn", f"sport = :{port}"]
+        wait_until(lambda: process.poll() is not None or b"LISTEN" in subprocess.run(look, capture_output=True).stdout,
+                   f"{command[0]} listening")
+        if process.poll() is not None:
+            sys.exit(f"bench: {' '.join(map(str, command))} ended with {process.returncode}")
         yield f"https://127.0.0.1:{port}", process.pid
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -114,13 +123,31 @@ def ceiling(service, prefix=(), popen=None):
 
 # ---- what a process takes
 
+def family(pid):
+    """A process and its children: node's servers are many."""
+    return [pid, *(int(child) for f in glob.glob(f"/proc/{pid}/task/*/children") for child in pathlib.Path(f).read_text().split())]
+
+
 def cpu_us(pid):
-    """Processor time of all threads of a process, so far."""
-    return sum(int(pathlib.Path(f).read_text().split()[0]) for f in glob.glob(f"/proc/{pid}/task/*/schedstat")) / 1e3
+    """Processor time of all threads of a process and its children, so far."""
+    files = [file for each in family(pid) for file in glob.glob(f"/proc/{each}/task/*/schedstat")]
+    return sum(int(pathlib.Path(f).read_text().split()[0]) for f in files) / 1e3
 
 
 def pss_kb(pid):
-    return int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+    """Proportional memory of a process and its children."""
+    pss = lambda each: int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{each}/smaps_rollup").read_text(), re.M)[1])
+    return sum(map(pss, family(pid)))
+
+
+# ---- what others are written with
+
+PEERS = ROOT / "build-bench" / "peers"  # bench/peers/setup builds them
+
+
+def pinned(path, pattern):
+    """A version that a file of bench/ names."""
+    return re.search(pattern, (ROOT / "bench" / path).read_text(), re.M)[1]
 
 
 # ---- figures

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import os
 
-from common import CORES, RELEASE, ROOT, figure, median_interval, plus_minus, say, table
+from common import CORES, PEERS, RELEASE, ROOT, figure, median_interval, pinned, plus_minus, say, table
 
 COSTS = range(8, 15)
 ALONE = "Doorward, one at a time"
 EXTRAPOLATED = 31
 # What the README of node's bcrypt says of "a 2GHz core", and has been quoted ever since: hashes a second.
 PUBLISHED = {8: 40, 9: 20, 10: 10, 11: 5, 12: 2.5, 13: 1, 14: 1 / 1.5, 31: 1 / (2.5 * 86400)}
-PEERS = ROOT / "build-bench" / "peers"
 PEER_COST = 10
 DAY_S = 86400
 
@@ -61,10 +60,6 @@ def by_lanes(cost, rounds, least_ms, threads):
 
 # ---- other libraries
 
-def pinned(path, pattern):
-    return re.search(pattern, (ROOT / "bench" / path).read_text(), re.M)[1]
-
-
 def peers():
     """Name -> the command that takes COST and COUNT, of those that are there."""
     listed = {
@@ -72,8 +67,8 @@ def peers():
             ([sys.executable, ROOT / "bench/peers/hash.py"], ROOT / "build-bench/requirements.txt"),
         f"node bcrypt {pinned('peers/node/package.json', r'bcrypt.: .([0-9.]+)')} (OpenBSD's C)":
             (["node", PEERS / "node/hash.js"], PEERS / "node.stamp"),
-        f"Go x/crypto {pinned('peers/go/go.mod', r'x/crypto v(.*)')}": ([PEERS / "go"], PEERS / "go.stamp"),
-        f"Rust bcrypt {pinned('peers/rust/Cargo.toml', r'bcrypt = .=([0-9.]+)')}": ([PEERS / "rust"], PEERS / "rust.stamp"),
+        f"Go x/crypto {pinned('peers/go/go.mod', r'x/crypto v(.*)')}": ([PEERS / "go/hash"], PEERS / "go.stamp"),
+        f"Rust bcrypt {pinned('peers/rust/Cargo.toml', r'bcrypt = .=([0-9.]+)')}": ([PEERS / "rust/hash"], PEERS / "rust.stamp"),
     }
     for name, (_, sign) in listed.items():
         if not sign.exists():

@@ -1,4 +1,4 @@
-// Go's x/crypto: peer COST COUNT
+// Go's x/crypto: hash COST COUNT
 package main
 
 import (

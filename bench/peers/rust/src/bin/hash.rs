@@ -1,4 +1,4 @@
-// Rust's bcrypt crate: peer COST COUNT
+// Rust's bcrypt crate: hash COST COUNT
 fn main() {
     let numbers: Vec<u32> = std::env::args().skip(1).map(|a| a.parse().unwrap()).collect();
     for _ in 0..numbers[1] {
