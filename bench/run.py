@@ -19,7 +19,7 @@ import against  # noqa: E402
 from common import GOAL_HEAD, RESULTS, ROOT, machine, machine_text, ninja, say, table  # noqa: E402
 
 SUITES = "start", "connections", "verify", "flood", "paths", "hash"
-BY_NAME = ("store",)  # wants a MongoDB server
+BY_NAME = "store", "peers"  # want a MongoDB server, and other languages' tools
 BASELINE = ROOT / "bench" / "BASELINE.md"
 
 

@@ -67,10 +67,10 @@ end
 """
 
 
-def load(url, pid, seconds, script, *arguments):
+def load(url, pid, seconds, script, *arguments, connections=CONNECTIONS):
     """One run of wrk: rate, p99, and processor time of a request, the server's and wrk's."""
     server, own = cpu_us(pid), resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = run("wrk", "-t2", f"-c{CONNECTIONS}", f"-d{math.ceil(seconds)}s", "--latency", "--timeout", "20s", "-s", script, url,
+    said = run("wrk", "-t2", f"-c{connections}", f"-d{math.ceil(seconds)}s", "--latency", "--timeout", "20s", "-s", script, url,
                "--", *arguments)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     count = int(re.search(r"(\d+) requests in", said)[1])
