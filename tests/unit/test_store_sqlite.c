@@ -586,6 +586,7 @@ struct refresher {
     struct store *store;
     uint32_t number;
     int rotated;
+    enum err last;
 };
 
 static void *refresh(void *argument)
@@ -654,6 +655,65 @@ TEST(refreshes_of_many_threads_are_committed_in_groups)
     close_world(&w);
 }
 
+/* Until the store refuses one. */
+static void *refresh_on(void *argument)
+{
+    struct refresher *r = argument;
+    struct store_rotated rotated = { .rotated = true };
+    enum err e = ERR_OK;
+    while (e == ERR_OK && rotated.rotated && r->rotated < 5000) {
+        struct store_rotation rotation = { .id = id_of(r->number),
+                                           .counter = r->rotated,
+                                           .idle_ttl_ms = 1000 };
+        struct arena a;
+        arena_init(&a, 16 * 1024);
+        e = store_session_rotate(r->store, &rotation, &a, &rotated);
+        r->rotated += e == ERR_OK && rotated.rotated ? 1 : 0;
+        arena_done(&a);
+    }
+    r->last = e;
+    return NULL;
+}
+
+TEST(with_the_disk_full_only_acknowledged_refreshes_are_there)
+{
+    struct world w;
+    open_world(&w);
+    struct store *s = open_good(&w);
+    struct refresher refreshers[SESSIONS];
+    pthread_t threads[SESSIONS];
+    int64_t expiry = clock_now_ms(&w.clock) + 3600 * 1000;
+    for (uint32_t i = 0; i < SESSIONS; i++) {
+        struct store_session session = { .id = id_of(i),
+                                         .idle_expires_at = expiry,
+                                         .expires_at = expiry };
+        CHECK_ERR(store_session_add(s, &session, 1000, NULL), ERR_OK);
+        refreshers[i] = (struct refresher){ .store = s, .number = i };
+    }
+    (void)signal(SIGXFSZ, SIG_IGN);
+    limit_file_size(600 * 1024);
+    for (size_t i = 0; i < SESSIONS; i++) {
+        CHECK_INT(pthread_create(&threads[i], NULL, refresh_on, &refreshers[i]), 0);
+    }
+    uint32_t end = fill(s, 0); /* changes with a savepoint in the same groups */
+    for (size_t i = 0; i < SESSIONS; i++) {
+        CHECK_INT(pthread_join(threads[i], NULL), 0);
+    }
+    limit_file_size(RLIM_INFINITY);
+    for (uint32_t i = 0; i < SESSIONS; i++) {
+        struct store_session session = { 0 };
+        CHECK_ERR(refreshers[i].last, ERR_UNAVAILABLE);
+        CHECK_ERR(store_session_get(s, id_of(i), &w.arena, &session), ERR_OK);
+        CHECK_INT(session.counter, refreshers[i].rotated);
+    }
+    CHECK_ERR(find_user(s, end), ERR_NOT_FOUND);
+    for (uint32_t i = 0; i < end; i++) {
+        CHECK_ERR(find_user(s, i), ERR_OK);
+    }
+    store_close(s);
+    close_world(&w);
+}
+
 TEST(the_log_does_not_grow_without_end)
 {
     struct world w;
@@ -696,5 +756,6 @@ int main(void)
               cmocka_unit_test(a_migrated_file_has_the_tables_of_a_new_one),
               cmocka_unit_test(a_migration_that_is_killed_half_way_is_made_again),
               cmocka_unit_test(refreshes_of_many_threads_are_committed_in_groups),
+              cmocka_unit_test(with_the_disk_full_only_acknowledged_refreshes_are_there),
               cmocka_unit_test(the_log_does_not_grow_without_end));
 }
