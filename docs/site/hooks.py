@@ -1,4 +1,4 @@
-"""What mkdocs.yml asks for beyond a setting: the pictures' script out of node_modules, and the contract, into the site."""
+"""What mkdocs.yml has no setting for: files from elsewhere, and the script that draws diagrams only where there are any."""
 import os
 import pathlib
 
@@ -18,3 +18,7 @@ def on_files(files, config):
     for place, source in ADDED.items():
         files.append(File.generated(config, place, abs_src_path=str(source)))
     return files
+
+
+def on_post_page(output, page, config):
+    return output if 'class="mermaid"' in output else output.replace('<script src="assets/mermaid.js"></script>', "")
