@@ -58,7 +58,8 @@ bool secret_equal(struct span a, struct span b)
     return a.length == 0 || CRYPTO_memcmp(a.data, b.data, a.length) == 0;
 }
 
-void secret_wipe(void *bytes, size_t length)
+/* Out of line: where gcc 14 inlines it while linking, it warns of lengths that cannot be. */
+__attribute__((noinline)) void secret_wipe(void *bytes, size_t length)
 {
     if (length > 0) {
         explicit_bzero(bytes, length); /* not OPENSSL_cleanse(): eight bytes a step */
