@@ -47,3 +47,14 @@ def test_a_page_asks_nobody_else_and_draws_its_diagrams(chromium, address, name)
                            arg=(ROOT / "docs" / name).with_suffix(".md").read_text().count("```mermaid"))
     page.close()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == [] and complaints == []
+
+
+def test_the_search_finds_a_setting(chromium, address):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address + "index.html", wait_until="networkidle")
+    box = page.get_by_role("textbox", name="Search")
+    box.click()
+    page.get_by_text("Type to start searching").wait_for()  # what it says once it has its index
+    box.press_sequentially("REFRESH_GRACE")  # it listens to keys
+    page.locator(".md-search-result__item").first.wait_for()
+    page.close()
