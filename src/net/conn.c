@@ -58,6 +58,7 @@ static void check(const struct conn *c)
     INVARIANT(c->state != CONN_IDLE || c->served == NULL);
     INVARIANT(c->state != CONN_WORKING || c->served != NULL);
     INVARIANT(c->hold == NULL || c->state == CONN_HELD);
+    INVARIANT(!c->yields || c->state == CONN_HANDSHAKE);
 }
 
 void conn_enter(struct conn *c, enum conn_state next)
@@ -196,6 +197,10 @@ void conn_close(struct conn *c)
     if (c->hold != NULL) {
         uv_close((uv_handle_t *)c->hold, conn_free_handle);
         c->hold = NULL;
+    }
+    if (c->yields) {
+        TAILQ_REMOVE(&c->loop->yielding, c, yield_link);
+        c->yields = false;
     }
     conn_enter(c, CONN_CLOSING);
     atomic_fetch_sub(&c->loop->net->connections, 1);

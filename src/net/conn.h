@@ -21,6 +21,9 @@
  * Every limit counts from entering the state, so bytes that trickle in extend none. In a state
  * other than IDLE, HEAD and BODY bytes that arrive are kept in `pending`, up to its ceiling.
  *
+ * A step of a handshake is work of a hundred requests, so a loop makes few of them in a turn: who
+ * comes late yields, reads nothing, and gets its step in a later turn, in the order of coming.
+ *
  * Threads:   all on the connection's loop.
  * Ownership: a connection frees itself; conn_close(), its only way out, may be called twice. */
 #ifndef DOORWARD_NET_CONN_H
@@ -48,7 +51,8 @@ struct served;
 
 struct conn {
     uv_tcp_t tcp;
-    TAILQ_ENTRY(conn) link; /* in the loop's list of its state */
+    TAILQ_ENTRY(conn) link;       /* in the loop's list of its state */
+    TAILQ_ENTRY(conn) yield_link; /* while it yields */
     struct loop *loop;
     const struct net_listener *listener;
     struct tls_stream *tls; /* NULL: plain */
@@ -64,6 +68,8 @@ struct conn {
     unsigned write_rounds; /* write timeouts survived by progress */
     unsigned writes;       /* handed to libuv, not yet written out */
     bool reading;
+    bool yields;     /* in HANDSHAKE: waits for a step */
+    bool has_step;   /* has waited for it */
     bool lent;       /* the handler has the exchange */
     bool answered;   /* finish() has come, its answer is not yet taken */
     bool last;       /* this answer said Connection: close */
@@ -98,6 +104,7 @@ void conn_resume(struct conn *c);
 
 /* ---- wire.c: the socket and TLS ---- */
 void conn_read_update(struct conn *c);      /* start or stop reading, as the state wants */
+void conn_give_step(struct conn *c);        /* one that yields may read */
 bool conn_has_unread(const struct conn *c); /* bytes in the socket */
 void conn_flush(struct conn *c);            /* the loop's plain_out and cipher_out to the client */
 void conn_settle(struct conn *c); /* after a flush: where to go from IDLE, HEAD and BODY */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define TICK_MS 100
+/* Steps of handshakes in a turn: a millisecond or two that everybody else waits. */
+#define HANDSHAKE_STEPS 4
 /* A connection that says nothing does not hold up the end for longer. */
 #define STOP_IDLE_MS 1000
 /* Exchanges kept for reuse, with their first piece of arena. */
@@ -116,16 +118,44 @@ static void cut_all(struct loop *l)
 /* ---- turns ---- */
 
 /* Those that are there now; who comes back for more waits for the next round. */
-static void on_turns(uv_idle_t *handle)
+static void resume_all(struct loop *l)
 {
-    struct loop *l = handle->data;
     struct conn *last = TAILQ_LAST(&l->lists[CONN_TURN], conn_list);
     struct conn *c = NULL;
     while (last != NULL && (c = TAILQ_FIRST(&l->lists[CONN_TURN])) != NULL) {
         conn_resume(c);
         last = c == last ? NULL : last;
     }
-    if (TAILQ_EMPTY(&l->lists[CONN_TURN])) {
+}
+
+/* The loop's clock stands still while it goes through what a poll has brought. */
+bool loop_take_step(struct loop *l)
+{
+    uint64_t now_ms = uv_now(&l->uv);
+    if (now_ms != l->steps_ms) {
+        l->steps_ms = now_ms;
+        l->steps = 0;
+    }
+    if (l->steps == HANDSHAKE_STEPS) {
+        return false;
+    }
+    l->steps++;
+    return true;
+}
+
+static void give_steps(struct loop *l)
+{
+    while (!TAILQ_EMPTY(&l->yielding) && loop_take_step(l)) {
+        conn_give_step(TAILQ_FIRST(&l->yielding));
+    }
+}
+
+static void on_turns(uv_idle_t *handle)
+{
+    struct loop *l = handle->data;
+    resume_all(l);
+    give_steps(l);
+    if (TAILQ_EMPTY(&l->lists[CONN_TURN]) && TAILQ_EMPTY(&l->yielding)) {
         (void)uv_idle_stop(&l->turns);
     }
 }
@@ -241,6 +271,7 @@ enum err loop_init(struct loop *l, struct net *n, unsigned index)
     for (size_t state = 0; state < CONN_STATE_COUNT; state++) {
         TAILQ_INIT(&l->lists[state]);
     }
+    TAILQ_INIT(&l->yielding);
     buf_init(&l->plain_in, IN_MAX_BYTES);
     buf_init(&l->plain_out, OUT_MAX_BYTES);
     buf_init(&l->cipher_out, OUT_MAX_BYTES + OUT_MAX_BYTES / 64);

@@ -36,8 +36,11 @@ struct loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
-    uv_idle_t turns;                            /* active while lists[CONN_TURN] is not empty */
-    struct conn_list lists[CONN_STATE_COUNT];   /* oldest first, so that heads expire first */
+    uv_idle_t turns;                          /* active while somebody is in CONN_TURN or yields */
+    struct conn_list lists[CONN_STATE_COUNT]; /* oldest first, so that heads expire first */
+    struct conn_list yielding;                /* handshakes that wait for a step, oldest first */
+    unsigned steps;                           /* of handshakes, made since steps_ms */
+    uint64_t steps_ms;
     size_t conns;                               /* allocated: on a list, or closed and lent out */
     struct conn *serving;                       /* whose bytes are in the buffers below */
     size_t answers;                             /* given in the present turn */
@@ -73,6 +76,8 @@ void loop_run(struct loop *l);  /* until net_stop() */
 /* The clock of deadlines runs from now on; it stops by itself. */
 void loop_tick_start(struct loop *l);
 void loop_turns_start(struct loop *l);
+/* May one more step of a handshake be made in this turn? It is counted. */
+bool loop_take_step(struct loop *l);
 /* A connection's memory has gone. */
 void loop_forget(struct loop *l);
 bool loop_evict_idle(struct loop *l); /* the longest idle connection gives way, if there is one */

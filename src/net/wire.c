@@ -203,10 +203,36 @@ static void on_bytes(struct conn *c, struct span bytes)
     conn_turn_end(c);
 }
 
+static void yield(struct conn *c)
+{
+    struct loop *l = c->loop;
+    c->yields = true;
+    TAILQ_INSERT_TAIL(&l->yielding, c, yield_link);
+    conn_read_update(c);
+    loop_turns_start(l);
+}
+
+void conn_give_step(struct conn *c)
+{
+    TAILQ_REMOVE(&c->loop->yielding, c, yield_link);
+    c->yields = false;
+    c->has_step = true;
+    conn_read_update(c);
+}
+
+static bool take_step(struct conn *c)
+{
+    bool has_step = c->has_step;
+    c->has_step = false;
+    return has_step || loop_take_step(c->loop);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *b)
 {
     struct conn *c = stream->data;
-    if (length > 0) {
+    if (length == UV_ENOBUFS) {
+        yield(c); /* on_alloc gave it no room */
+    } else if (length > 0) {
         on_bytes(c, (struct span){ .data = b->base, .length = (size_t)length });
     } else if (length == UV_EOF) {
         c->peer_done = true;
@@ -227,8 +253,9 @@ static size_t read_room(const struct conn *c)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
 {
     struct conn *c = handle->data;
+    bool waits = c->state == CONN_HANDSHAKE && !take_step(c);
     (void)suggested;
-    *ret_buf = uv_buf_init(c->loop->read_bytes, (unsigned)read_room(c));
+    *ret_buf = uv_buf_init(c->loop->read_bytes, waits ? 0 : (unsigned)read_room(c));
 }
 
 bool conn_has_unread(const struct conn *c)
@@ -242,7 +269,8 @@ bool conn_has_unread(const struct conn *c)
 /* While a request is worked on reading goes on, or its client's FIN would not be noticed. */
 static bool wants_to_read(const struct conn *c)
 {
-    return !c->peer_done && c->writes == 0 && c->state != CONN_CLOSING && read_room(c) > 0;
+    return !c->peer_done && !c->yields && c->writes == 0 && c->state != CONN_CLOSING &&
+           read_room(c) > 0;
 }
 
 void conn_read_update(struct conn *c)

@@ -1,6 +1,7 @@
 /* Who may stay how long, how many, and what happens when there is no room. Start and end:
  * test_net_stop.c. */
 #include "test_net_world.h"
+#include <fcntl.h>
 
 /* ---- time ---- */
 
@@ -305,6 +306,92 @@ TEST(without_descriptors_an_idle_connection_gives_way)
     world_close(&w);
 }
 
+/* ---- many handshakes at once ---- */
+
+#define CROWD 32
+
+/* /hold holds the loop up until `go`; /count counts who of the crowd has been answered so far. */
+struct crowd {
+    struct client clients[CROWD];
+    uv_sem_t held, go;
+    size_t answered;
+};
+
+static size_t count_answered(const struct crowd *crowd)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < CROWD; i++) {
+        struct pollfd readable = { .fd = crowd->clients[i].fd, .events = POLLIN };
+        count += poll(&readable, 1, 0) == 1 && (readable.revents & POLLIN) != 0;
+    }
+    return count;
+}
+
+static void crowd_on_request(void *context, struct http_exchange *x)
+{
+    struct crowd *crowd = context;
+    if (span_equal(x->request.path, SPAN("/hold"))) {
+        uv_sem_post(&crowd->held);
+        uv_sem_wait(&crowd->go);
+    } else if (span_equal(x->request.path, SPAN("/count"))) {
+        crowd->answered = count_answered(crowd);
+    }
+    x->response.status = 200;
+    x->finish(x);
+}
+
+static void say_hello(struct client *c)
+{
+    c->ctx = SSL_CTX_new(TLS_client_method());
+    c->ssl = SSL_new(c->ctx);
+    CHECK(c->ssl != NULL && SSL_set_fd(c->ssl, c->fd) == 1);
+    CHECK_INT(fcntl(c->fd, F_SETFL, O_NONBLOCK), 0);
+    CHECK_INT(SSL_connect(c->ssl), -1);
+    CHECK_INT(fcntl(c->fd, F_SETFL, 0), 0);
+}
+
+TEST(many_handshakes_at_once_do_not_hold_up_who_is_connected)
+{
+    struct world w;
+    struct client holder, counter;
+    static struct crowd crowd;
+    world_init(&w, true);
+    CHECK(uv_sem_init(&crowd.held, 0) == 0 && uv_sem_init(&crowd.go, 0) == 0);
+    w.options.loops = 1;
+    w.listener.handler.on_request = crowd_on_request;
+    w.listener.handler.context = &crowd;
+    world_start(&w);
+    client_open(&holder, &w);
+    client_open(&counter, &w);
+    for (size_t i = 0; i < CROWD; i++) {
+        client_socket(&crowd.clients[i]);
+        client_connect(&crowd.clients[i], &w);
+    }
+    world_await_connections(&w, CROWD + 2);
+    client_get(&holder, "/hold");
+    uv_sem_wait(&crowd.held);
+    for (size_t i = 0; i < CROWD; i++) {
+        say_hello(&crowd.clients[i]);
+    }
+    client_get(&counter, "/count");
+    client_reset(&crowd.clients[CROWD - 1]); /* while it waits */
+    uv_sem_post(&crowd.go);
+    CHECK_INT(client_answer(&holder).status, 200);
+    CHECK_INT(client_answer(&counter).status, 200);
+    CHECK(crowd.answered < CROWD / 2);
+    for (size_t i = 0; i < CROWD - 1; i++) {
+        CHECK_INT(SSL_connect(crowd.clients[i].ssl), 1);
+        client_get(&crowd.clients[i], "/");
+        CHECK_INT(client_answer(&crowd.clients[i]).status, 200);
+        client_close(&crowd.clients[i]);
+    }
+    client_close(&holder);
+    client_close(&counter);
+    world_close(&w);
+    uv_sem_destroy(&crowd.held);
+    uv_sem_destroy(&crowd.go);
+}
+
 int main(void)
 {
     RUN_TESTS(
@@ -319,5 +406,6 @@ int main(void)
         cmocka_unit_test(over_the_ceiling_the_longest_idle_connection_gives_way),
         cmocka_unit_test(over_the_ceiling_a_new_connection_is_closed_when_nobody_is_idle),
         cmocka_unit_test(without_descriptors_it_neither_spins_nor_drops_and_goes_on_by_itself),
-        cmocka_unit_test(without_descriptors_an_idle_connection_gives_way));
+        cmocka_unit_test(without_descriptors_an_idle_connection_gives_way),
+        cmocka_unit_test(many_handshakes_at_once_do_not_hold_up_who_is_connected));
 }
