@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct export_run {
     const char *env_file, *output;
     bool force;
     /* while it runs */
+    char place[PATH_MAX]; /* of the file that is written */
     struct auth_export walk;
     struct auth_call call;
     struct arena arena;
@@ -117,20 +119,33 @@ static int stop(struct export_run *run, enum err e)
     return EXIT_STOPPED;
 }
 
-/* The old file goes only when the new one can be made; a link there is not followed. */
-static FILE *open_output(const struct export_run *run)
+/* A file that is to be replaced goes when the new one beside it is whole. A link is not followed.
+ */
+static FILE *open_output(struct export_run *run)
 {
+    int length =
+        snprintf(run->place, sizeof(run->place), "%s%s", run->output, run->force ? ".part" : "");
+    if (length < 0 || (size_t)length >= sizeof(run->place)) {
+        complain("export: --output is a path of at most %zu bytes", sizeof(run->place) - 6);
+        return NULL;
+    }
     if (run->force) {
-        (void)unlink(run->output);
+        (void)unlink(run->place);
     }
     int fd =
-        open(run->output, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+        open(run->place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (out == NULL) {
-        complain("export: cannot make %s: %s%s", run->output, strerror(errno),
+        complain("export: cannot make %s: %s%s", run->place, strerror(errno),
                  errno == EEXIST ? "; --force replaces it" : "");
     }
     return out;
+}
+
+static bool close_output(struct export_run *run, bool is_whole)
+{
+    return fclose(run->out) == 0 &&
+           (!is_whole || !run->force || rename(run->place, run->output) == 0);
 }
 
 static int run_into(struct export_run *run, struct auth *auth)
@@ -142,7 +157,7 @@ static int run_into(struct export_run *run, struct auth *auth)
     progress_begin(&run->progress);
     enum err e = write_all(run, auth);
     int code = e == ERR_OK ? EXIT_DONE : stop(run, e);
-    if (run->output != NULL && fclose(run->out) != 0 && code == EXIT_DONE) {
+    if (run->output != NULL && !close_output(run, code == EXIT_DONE) && code == EXIT_DONE) {
         code = stop(run, ERR_IO);
     }
     progress_clear(&run->progress);

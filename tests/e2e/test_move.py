@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pty
+import resource
 import signal
 import stat
 import subprocess
@@ -459,6 +460,19 @@ def test_an_output_file_is_private_and_never_replaced_by_accident(open_new):
     new.cli("export", "--output", "link", code=2)
     new.cli("export", "--output", "link", "--force")
     assert victim.read_text() == "kept" and not link.is_symlink()
+
+
+def test_a_file_that_is_to_be_replaced_stays_until_the_new_one_is_whole(open_new):
+    new = open_new()
+    load(new, file_of(*many(500)))
+    old = new.directory / "users.ndjson"
+    old.write_text("the last good one")
+    done = subprocess.run([new.binary, "export", "--output", "users.ndjson", "--force"], cwd=new.directory, env=new.environment,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)),
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and old.read_text() == "the last good one"
+    new.cli("export", "--output", "users.ndjson", "--force")
+    assert len(lines_of(old.read_text())) > 500 and not (new.directory / "users.ndjson.part").exists()
 
 
 def test_what_cannot_be_written_is_no_success(open_new):
