@@ -35,27 +35,37 @@ def image():
     return "localhost/doorward"
 
 
-@pytest.fixture(scope="session")
-def container(image):
+@contextlib.contextmanager
+def container_of(image):
     name = buildah("from", "--pull=never", image).strip()
-    yield name
-    buildah("rm", name)
+    try:
+        yield name
+    finally:
+        buildah("rm", name)
+
+
+@pytest.fixture
+def container(image):
+    with container_of(image) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
-def root(container, tmp_path_factory):
-    """A copy of its files, with the places that a runtime makes for its mounts."""
+def root(image, tmp_path_factory):
+    """A copy of its files."""
     copy = tmp_path_factory.mktemp("root") / "root"
-    subprocess.run(["cp", "-a", buildah("mount", container).strip(), copy], check=True)
+    with container_of(image) as name:
+        subprocess.run(["cp", "-a", buildah("mount", name).strip(), copy], check=True)
     return copy
 
 
 def in_chroot(root, data, *words, **settings):
     """The program as a container runtime would run it: another user, a root that nobody can write to, and one volume."""
     script = """
-        mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount --bind "$2" "$1/$3" || exit 125
-        root=$1; shift 3
-        exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= "$root" "$@"
+        mkdir -p "$1/proc" "$1/dev/shm" && mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" &&
+            mount -t proc proc "$1/proc" && mount -t tmpfs none "$1/dev/shm" && mount --bind "$2" "$1/$3" || exit 125
+        root=$1 place=/$3; shift 3
+        exec setpriv --no-new-privs unshare --root="$root" --wd="$place" --setgid=65532 --setuid=65532 "$@"
     """
     environment = [f"{name}={value}" for name, value in settings.items()]
     return ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LISTEN=127.0.0.1", *environment,
@@ -121,11 +131,11 @@ def identity(pid):
     return set(fields["Uid"].split()) | set(fields["Gid"].split()), int(fields["CapEff"], 16)
 
 
-def test_a_user_registers_and_logs_in_and_the_health_check_agrees(container):
+def test_a_user_registers_and_logs_in_and_the_health_check_agrees(container, volume):
     port = free_port()
-    run = [BUILD, "buildah", "run", "--isolation", "chroot", "--env", f"PORT={port}", container, "--", PROGRAM]
-    data = pathlib.Path(buildah("mount", container).strip()) / DATA
-    with serving([*run, "serve"], port, data) as (client, pid):
+    run = [BUILD, "buildah", "run", "--isolation", "chroot", "--volume", f"{volume}:/{DATA}", "--env", f"PORT={port}", container,
+           "--", PROGRAM]
+    with serving([*run, "serve"], port, volume) as (client, pid):
         log_in(client)
         assert identity(pid) == ({str(USER)}, 0)
         subprocess.run([*run, "health", "--ready"], check=True, capture_output=True)
