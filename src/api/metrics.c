@@ -6,6 +6,9 @@
 static enum err metrics_reply(struct api_request *r)
 {
     struct buf *text = &r->api->metrics_text;
+    /* It grows while nobody follows, so nobody who follows can set it. */
+    metrics_gauge_set(METRIC_REVOCATION_LAG, 0,
+                      auth_health(r->api->options.auth).revocation_lag_ms);
     buf_reset(text);
     metrics_render(text);
     TRY(buf_result(text));

@@ -63,7 +63,6 @@ enum err follow_revocations(struct auth *au)
         revocations_complete(au->revocations, failures);
         atomic_store(&au->followed_us, start_us);
     }
-    metrics_gauge_set(METRIC_REVOCATION_LAG, 0, follow_lag_ms(au));
     return e;
 }
 

@@ -13,7 +13,7 @@ import time
 import httpx
 import pytest
 
-from service import bearer, in_parallel, random_master_key, wait_until
+from service import bearer, free_port, in_parallel, random_master_key, wait_until
 
 # A rotation at once is active 2 s after it was ordered, and tokens that are just being made take a moment.
 SPREAD_S = 2.5
@@ -385,7 +385,8 @@ def test_a_logout_is_known_to_the_other_processes_within_a_second(start_processe
 
 @pytest.mark.sqlite
 def test_a_process_that_cannot_follow_says_so_and_heals(start_service):
-    service = start_service(REVOCATION_MAX_LAG=2)
+    port = free_port()
+    service = start_service(REVOCATION_MAX_LAG=2, METRICS_PORT=port)
     path = service.directory / "var" / "doorward.db"
     _, tokens = service.newcomer()
     with contextlib.closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as database:
@@ -398,6 +399,9 @@ def test_a_process_that_cannot_follow_says_so_and_heals(start_service):
 
         answer = wait_until(unready, "readyz 503")
         assert answer.json()["detail"]["revocation_lag_ms"] > 2000
+        with service.client() as client:
+            scraped = client.get(f"http://127.0.0.1:{port}/metrics").text
+        assert int(re.search(r"^doorward_revocation_lag_ms (\d+)$", scraped, re.M)[1]) > 2000
         assert verify(service, tokens) == 200
         database.execute("ALTER TABLE hidden RENAME TO revocations")
     wait_until(lambda: unready() is None, "readyz 200")
