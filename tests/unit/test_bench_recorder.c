@@ -2,6 +2,7 @@
 #include "check.h"
 #include "recorder.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define VALUES    20000
@@ -48,7 +49,7 @@ static void check_quantiles(unsigned precision, double most)
     fill(r, values);
     for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
         double rank = percents[i] / 100 * VALUES;
-        size_t index = (size_t)rank < rank ? (size_t)rank : (size_t)rank - 1;
+        size_t index = (size_t)ceil(rank) - 1;
         int64_t exact = values[index];
         int64_t said = recorder_at(r, percents[i]);
         CHECK(said >= exact);
