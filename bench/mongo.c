@@ -171,7 +171,7 @@ static long long status_of(const char *name)
     require(f != NULL, "no /proc");
     while (fgets(line, sizeof(line), f) != NULL) {
         if (strncmp(line, name, strlen(name)) == 0) {
-            value = atoll(line + strlen(name));
+            value = strtoll(line + strlen(name), NULL, 10);
         }
     }
     (void)fclose(f);
@@ -236,7 +236,7 @@ static void open_ours(const char *uri)
 int main(int argc, char **argv)
 {
     require(argc == 5, "usage: bench-mongo URI THREADS ROUNDS MS");
-    threads = (unsigned)atoi(argv[2]);
+    threads = (unsigned)strtoul(argv[2], NULL, 10);
     require(threads >= 1 && threads <= MAX_THREADS, "1 to 64 threads");
     long long alone_kb = status_of("VmRSS:");
     long long alone_threads = status_of("Threads:");
@@ -250,8 +250,10 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < threads; i++) {
         fill(&workers[i]);
     }
-    for (int i = 0, rounds = atoi(argv[3]); i < 2 * rounds; i++) {
-        run_side((i + i / 2) % 2 == 1, atoi(argv[4])); /* ours, bare, bare, ours, ... */
+    long rounds = strtol(argv[3], NULL, 10);
+    long ms = strtol(argv[4], NULL, 10);
+    for (long i = 0; i < 2 * rounds; i++) {
+        run_side((i + i / 2) % 2 == 1, ms); /* ours, bare, bare, ours, ... */
     }
     mongoc_client_pool_destroy(pool);
     store_close(store);

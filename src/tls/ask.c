@@ -58,17 +58,23 @@ static bool receive_all(BIO *bio, char *bytes, size_t length, time_t until)
 static enum err exchange(BIO *bio, const char *path, time_t until, int *ret_status)
 {
     char request[256];
-    char line[sizeof(STATUS_LINE "200")] = { 0 };
+    char line[sizeof(STATUS_LINE "200") - 1];
+    uint64_t status = 0;
     int length = snprintf(request, sizeof(request),
                           "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
     if (length < 0 || (size_t)length >= sizeof(request)) {
         return ERR_CONFIG;
     }
     if (!send_all(bio, request, (size_t)length, until) ||
-        !receive_all(bio, line, sizeof(line) - 1, until) ||
-        sscanf(line, STATUS_LINE "%3d", ret_status) != 1) {
+        !receive_all(bio, line, sizeof(line), until)) {
         return ERR_IO;
     }
+    struct span answer = { line, sizeof(line) };
+    if (!span_starts(answer, SPAN(STATUS_LINE)) ||
+        !span_to_u64(span_from(answer, sizeof(STATUS_LINE) - 1), 999, &status)) {
+        return ERR_IO;
+    }
+    *ret_status = (int)status;
     return ERR_OK;
 }
 
