@@ -80,12 +80,21 @@ void mongo_put_literal(bson_t *b, const char *name, struct span text)
     must(bson_append_document_end(b, &literal));
 }
 
+void mongo_array_begin(bson_t *b, const char *name, bson_t *ret_array)
+{
+#ifdef BSON_APPEND_ARRAY_UNSAFE_BEGIN /* its name since libbson 2 */
+    must(bson_append_array_unsafe_begin(b, name, -1, ret_array));
+#else
+    must(bson_append_array_begin(b, name, -1, ret_array));
+#endif
+}
+
 void mongo_put_words(bson_t *b, const char *name, struct span words)
 {
     bson_t array;
     struct span rest = words.length > 0 ? words : SPAN_NONE;
     struct span word;
-    must(bson_append_array_begin(b, name, -1, &array));
+    mongo_array_begin(b, name, &array);
     for (uint32_t i = 0; span_split(&rest, ' ', &word); i++) {
         char room[16];
         const char *key = NULL;

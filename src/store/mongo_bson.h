@@ -36,6 +36,8 @@ void mongo_put_null(bson_t *b, const char *name); /* in a filter: absent as well
 void mongo_put_doc(bson_t *b, const char *name, const bson_t *doc);
 /* {"$literal": text} */
 void mongo_put_literal(bson_t *b, const char *name, struct span text);
+/* An array whose items its writer names by their indices; bson_append_array_end() closes it. */
+void mongo_array_begin(bson_t *b, const char *name, bson_t *ret_array);
 /* Words by single spaces, as an array. */
 void mongo_put_words(bson_t *b, const char *name, struct span words);
 /* For BCON: a UUID as a value. */

@@ -110,7 +110,7 @@ static void put_one_of(bson_t *filter, const struct uuid *ids, size_t count)
     bson_t condition;
     bson_t list;
     INVARIANT(bson_append_document_begin(filter, "_id", -1, &condition));
-    INVARIANT(bson_append_array_begin(&condition, "$in", -1, &list));
+    mongo_array_begin(&condition, "$in", &list);
     for (uint32_t i = 0; i < count; i++) {
         char room[16];
         const char *key = NULL;

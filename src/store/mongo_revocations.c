@@ -49,7 +49,7 @@ static void put_keep(bson_t *set, const struct store_revocation *r)
     bson_t branches;
     bson_t keep;
     INVARIANT(bson_append_document_begin(set, "keep", -1, &keep));
-    INVARIANT(bson_append_array_begin(&keep, "$cond", -1, &branches));
+    mongo_array_begin(&keep, "$cond", &branches);
     BCON_APPEND(&branches, "0", "{", "$gte", "[", "$epoch", BCON_INT64(r->epoch), "]", "}", "1",
                 "$keep");
     if (uuid_is_nil(r->keep)) {

@@ -148,7 +148,7 @@ static void put_fields(const struct shape *shape, bson_t *schema)
     bson_t required;
     bson_t properties;
     uint32_t count = 0;
-    INVARIANT(bson_append_array_begin(schema, "required", -1, &required));
+    mongo_array_begin(schema, "required", &required);
     for (size_t i = 0; i < MAX_FIELDS && shape->fields[i].name != NULL; i++) {
         char room[16];
         const char *key = NULL;
@@ -208,7 +208,7 @@ static bson_t *new_index_command(const struct index *x)
     bson_t list;
     bson_t index;
     bson_t keys;
-    INVARIANT(bson_append_array_begin(command, "indexes", -1, &list));
+    mongo_array_begin(command, "indexes", &list);
     INVARIANT(bson_append_document_begin(&list, "0", -1, &index));
     INVARIANT(bson_append_document_begin(&index, "key", -1, &keys));
     for (size_t i = 0; i < 2 && x->keys[i] != NULL; i++) {

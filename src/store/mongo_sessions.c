@@ -185,7 +185,7 @@ static enum err revoke_all(struct mongo_call *c, const struct store_evicted *evi
     bson_t condition;
     bson_t ids;
     INVARIANT(bson_append_document_begin(&filter, "_id", -1, &condition));
-    INVARIANT(bson_append_array_begin(&condition, "$in", -1, &ids));
+    mongo_array_begin(&condition, "$in", &ids);
     for (uint32_t i = 0; i < evicted->count; i++) {
         char room[16];
         const char *key = NULL;
