@@ -139,7 +139,7 @@ def test_a_pool_that_is_used_up_is_503_and_is_there_again(start_behind, proxy):
     with contextlib.ExitStack() as stack:
         for one in clients:
             stack.enter_context(one)
-        proxy("delay 1500 find 4s")
+        proxy("delay 1500 aggregate 4s")
         answers = in_parallel(8, lambda i: clients[i].get("/profile", headers=bearer(tokens)))
         refused = [a for a in answers if a.status_code != 200]
         assert refused
