@@ -137,14 +137,16 @@ def tell(results):
     of = lambda *path: middle(results, *path)
     worst = max(r["ten_times"]["login_after_s"] for r in results["rounds"])
     bare = sum(pick(r, (kind, "refused_bare")) for r in results["rounds"] for kind in ("clients", "ten_times", "eager"))
+    slow = [r["ten_times"]["refused"]["p99_ms"] for r in results["rounds"] if r["ten_times"]["refused"]["count"] > 0]
+    refusals = f"p99 {statistics.median(slow):.1f} ms" if slow else "none"
     return table([
         (f"engine alone, cost {results['cost']}", f"{of('engine_per_second'):.1f}/s"),
         (f"{CLIENTS} clients logging in", f"{of('clients', 'good_per_second'):.1f}/s, "
                                           f"{100 * of('of_engine'):.0f} % of the engine alone"),
         ("/verify under that, p99", f"{of('verify_p99_ms'):.1f} ms; the bare server beside busy loops "
                                     f"{of('ceiling_p99_ms'):.1f} ms"),
-        (f"arrivals of {MANY} times the capacity", f"{100 * of('ten_times_of_peak'):.0f} % of the peak; refusals: p99 "
-                                                   f"{of('ten_times', 'refused', 'p99_ms'):.1f} ms, {bare} without Retry-After"),
+        (f"arrivals of {MANY} times the capacity", f"{100 * of('ten_times_of_peak'):.0f} % of the peak; refusals: {refusals}, "
+                                                   f"{bare} without Retry-After"),
         ("  a login a second later", f"{1e3 * worst:.0f} ms, idle {1e3 * of('idle_login_s'):.0f} ms"),
         (f"{EAGER_CONNECTIONS} connections that retry at once", f"{100 * of('eager_of_peak'):.0f} % of the peak"),
     ])
