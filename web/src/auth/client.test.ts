@@ -119,13 +119,14 @@ test("two tabs share one refresh", async () => {
     expect(count["/refresh-token"]).toBe(1);
 });
 
-test("a request is repeated once only", async () => {
+test("a request is repeated once only, then fails without ending the session", async () => {
     const auth = await loggedIn();
     const expired = { status: 401, body: { code: "token_expired", detail: "It has expired." } };
     scripted["/profile"] = [expired, expired];
     expect((await failure(auth.http.get("/profile"))).code).toBe("token_expired");
-    expect(count["/profile"]).toBe(2);
-    expect(auth.get()).toEqual({ status: "out", why: "ended" });
+    expect([count["/profile"], count["/refresh-token"]]).toEqual([2, 1]);
+    expect(auth.get().status).toBe("in");
+    expect((await auth.http.get("/profile")).status).toBe(200);
 });
 
 test.each([401, 422])("%i to a refresh ends the session, in every tab", async (status) => {

@@ -4,8 +4,9 @@
  *   unknown ---------------------------------> in ----------------------------------------------------> out
  *      '------- 401 to the first refresh -------------------------------------------------------------->'
  *
- * Only a 401 to a refresh ends a session. When the service is busy (429, 503) or away, the refresh is repeated after the wait
- * that it asked for, everybody who needs a token waits with it, and `connection` tells the page for how long. */
+ * Only a 401 to a refresh ends a session. A request that is refused again after its refresh fails, and that is all: on a slow
+ * link the new token may have come too late. When the service is busy (429, 503) or away, the refresh is repeated after the
+ * wait that it asked for, everybody who needs a token waits with it, and `connection` tells the page for how long. */
 import axios, { type AxiosInstance, type InternalAxiosRequestConfig } from "axios";
 
 import { Connection, pauseOf } from "./connection";
@@ -142,11 +143,7 @@ export class Auth extends Subject<State> {
             this.connection.fine();
         }
         const config = axios.isAxiosError(error) ? error.config : undefined;
-        if (problem.status !== 401 || !STALE.has(problem.code) || config?.sentToken === undefined) {
-            throw problem;
-        }
-        if (config.isRetry) {
-            this.#end("ended");
+        if (problem.status !== 401 || !STALE.has(problem.code) || config?.sentToken === undefined || config.isRetry) {
             throw problem;
         }
         await this.#refresh(config.sentToken);
