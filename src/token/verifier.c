@@ -1,5 +1,6 @@
 #include "verifier.h"
 
+#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -123,17 +124,6 @@ static size_t numbers_to_der(const uint8_t numbers[static 2 * NUMBER_BYTES],
     return (size_t)(end - out);
 }
 
-/* A signature that could not be judged is not a bad one. */
-static enum err why_refused(void)
-{
-    for (unsigned long e = ERR_get_error(); e != 0; e = ERR_get_error()) {
-        if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE) {
-            return ERR_NOMEM;
-        }
-    }
-    return ERR_INVALID_TOKEN;
-}
-
 static enum err check_pair(const struct verifier *v, const struct jwk_kind *kind, struct span bytes,
                            const uint8_t *signature)
 {
@@ -150,10 +140,14 @@ static enum err check_pair(const struct verifier *v, const struct jwk_kind *kind
         length = numbers_to_der(signature, der);
         signature = der;
     }
+    /* A signature that could not be judged is not a bad one. OpenSSL 3.0 does not always note want
+     * of memory, malloc() does. */
+    errno = 0;
     int good =
         EVP_DigestVerify(context, signature, length, (const uint8_t *)bytes.data, bytes.length);
+    enum err bad = errno == ENOMEM ? ERR_NOMEM : ERR_INVALID_TOKEN;
     EVP_MD_CTX_free(context);
-    return good == 1 ? ERR_OK : why_refused();
+    return good == 1 ? ERR_OK : bad;
 }
 
 static enum err check_mac(const struct verifier *v, struct span bytes,
