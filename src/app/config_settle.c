@@ -3,6 +3,7 @@
 #include "settings.h"
 
 #include "password.h"
+#include "store.h"
 
 #define MIN_LIVE_COST 10
 /* Each change of keys keeps some memory for as long as the process lives: token/ring.h. */
@@ -134,14 +135,36 @@ static enum err settle_rotation(struct config *c, struct arena *a, struct span *
     return ERR_OK;
 }
 
+/* A login that went well is known there by its session alone: attempts.h. */
+static enum err settle_mongo_waits(struct config *c, struct arena *a, struct span *ret_why)
+{
+    int64_t unused_s =
+        c->refresh_expiry < c->session_max_age ? c->refresh_expiry : c->session_max_age;
+    int64_t kept_s = unused_s + STORE_SWEEP_AFTER_MS / 1000;
+    int64_t waits = STORE_FORGET_WAITS(c->login_attempts);
+    if (waits * c->login_max_wait <= kept_s) {
+        return ERR_OK;
+    }
+    return config_refuse(
+        a, ret_why,
+        "LOGIN_MAX_WAIT: is too long for MongoDB, where failures of an account are "
+        "forgotten after (LOGIN_ATTEMPTS + 41) x LOGIN_MAX_WAIT, which must be at "
+        "most a session's life unused and a day, %lld seconds; give at most %lld, "
+        "or a longer REFRESH_TOKEN_EXPIRY and SESSION_MAX_AGE",
+        (long long)kept_s, (long long)(kept_s / waits));
+}
+
 static enum err settle_store(struct config *c, struct arena *a, struct span *ret_why)
 {
-    if (config_uses_mongo(c) && c->master_count == 0) {
+    if (!config_uses_mongo(c)) {
+        return ERR_OK;
+    }
+    if (c->master_count == 0) {
         return config_refuse(a, ret_why,
                              "MASTER_KEY: must be given with MongoDB, because all processes on one "
                              "database share it; make one with: openssl rand -base64 32");
     }
-    return ERR_OK;
+    return settle_mongo_waits(c, a, ret_why);
 }
 
 enum err config_settle(struct config *c, bool terminal, struct arena *a, struct span *ret_why)

@@ -7,7 +7,9 @@
  * With `free_attempts` used up not_before moves to now + 1 s * 2^(failures - free_attempts), at
  * most max_wait_ms. One further ahead than that (a clock was wrong) counts as over. Failures are
  * forgotten when for STORE_FORGET_WAITS(free_attempts) * max_wait_ms none was added: who waits so
- * long could have tried as often meanwhile.
+ * long could have tried as often meanwhile. On MongoDB a success is known by its session alone, so
+ * that time must not be longer than the session is kept, which is STORE_SWEEP_AFTER_MS past its
+ * end: else the failures of somebody who seldom logs in, and always rightly, would add up.
  *
  * Threads, ownership, failure, units: as store.h. */
 #ifndef DOORWARD_STORE_ATTEMPTS_H
@@ -17,6 +19,7 @@
 
 struct store;
 #define STORE_FORGET_WAITS(free_attempts) ((free_attempts) + 41)
+#define STORE_SWEEP_AFTER_MS              (INT64_C(24) * 3600 * 1000)
 struct store_attempt {
     int64_t number;  /* ERR_OK: names the attempt to store_session_add(); never 0 */
     int64_t wait_ms; /* ERR_TOO_MANY_ATTEMPTS: until the next may be tried */

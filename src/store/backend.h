@@ -97,8 +97,7 @@ struct store_backend {
 #define STORE_MOST_FREE_ATTEMPTS 1000000
 #define STORE_LONGEST_WAIT_MS    (INT64_C(366) * 24 * 3600 * 1000)
 
-/* The life times that every backend's sweep goes by. */
-#define STORE_SWEEP_AFTER_MS     (INT64_C(24) * 3600 * 1000)      /* past the expiry */
+/* Beside STORE_SWEEP_AFTER_MS, what every backend's sweep goes by. */
 #define STORE_TOMBSTONE_AFTER_MS (INT64_C(30) * 24 * 3600 * 1000) /* past the deletion */
 
 extern const struct store_backend store_sqlite_backend;

@@ -357,6 +357,35 @@ TEST(mongodb_needs_a_master_key_and_says_how_to_make_one)
     reading_done(&r);
 }
 
+TEST(on_mongodb_failures_are_forgotten_before_the_session_that_tells_of_a_success)
+{
+    const char *mongo = "DB_URI=mongodb://db/\nMASTER_KEY=" GOOD_KEY "\n";
+    static const struct {
+        const char *settings, *most; /* NULL: they go together */
+    } cases[] = {
+        { "LOGIN_MAX_WAIT=25411\n", NULL }, /* 51 x 25411 <= 15 days */
+        { "LOGIN_MAX_WAIT=25412\n", "give at most 25411" },
+        { "LOGIN_MAX_WAIT=900\nREFRESH_TOKEN_EXPIRY=1\n", NULL },
+        { "LOGIN_MAX_WAIT=1700\nREFRESH_TOKEN_EXPIRY=1\n", "give at most 1694" },
+        { "LOGIN_MAX_WAIT=1700\nSESSION_MAX_AGE=1\n", "give at most 1694" },
+        { "LOGIN_ATTEMPTS=1000\nLOGIN_MAX_WAIT=1300\n", "give at most 1244" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text), "%s%s", mongo, cases[i].settings);
+        struct reading r = read_file(text);
+        if (cases[i].most != NULL) {
+            check_refused(&r, "LOGIN_MAX_WAIT: is too long for MongoDB", cases[i].most);
+        } else {
+            check_accepted(&r);
+            reading_done(&r);
+        }
+        r = read_file(cases[i].settings); /* SQLite writes a success into the user */
+        check_accepted(&r);
+        reading_done(&r);
+    }
+}
+
 TEST(a_database_uri_is_shown_without_its_credentials)
 {
     static const struct {
@@ -656,6 +685,8 @@ int main(void)
               cmocka_unit_test(limits_that_contradict_each_other_are_refused),
               cmocka_unit_test(the_environment_wins_over_the_file_and_the_file_over_the_default),
               cmocka_unit_test(mongodb_needs_a_master_key_and_says_how_to_make_one),
+              cmocka_unit_test(
+                  on_mongodb_failures_are_forgotten_before_the_session_that_tells_of_a_success),
               cmocka_unit_test(a_database_uri_is_shown_without_its_credentials),
               cmocka_unit_test(what_is_printed_can_be_read_again_and_shows_no_secret),
               cmocka_unit_test(an_unknown_name_in_the_file_stops_with_a_neighbour),
