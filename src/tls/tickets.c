@@ -52,10 +52,12 @@ static enum err renew(struct tls_tickets *t, int64_t now_ms)
     return ERR_OK;
 }
 
+/* A clock that went back does not tell how long the key has been there: long enough. */
 static enum err renew_if_due(struct tls_tickets *t)
 {
     int64_t now_ms = clock_now_ms(t->clock);
-    return now_ms - t->since_ms < TICKET_KEY_MS ? ERR_OK : renew(t, now_ms);
+    int64_t age_ms = now_ms - t->since_ms;
+    return age_ms >= 0 && age_ms < TICKET_KEY_MS ? ERR_OK : renew(t, now_ms);
 }
 
 /* The newest key to seal with, or the one that is named, to open with. */
