@@ -16,8 +16,9 @@
 
 const char *tls_openssl_why(void)
 {
-    unsigned long code = ERR_peek_last_error();
-    const char *reason = ERR_reason_error_string(code);
+    unsigned long code = ERR_peek_error();
+    const char *reason =
+        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
     ERR_clear_error();
     return reason == NULL ? "OpenSSL gives no reason" : reason;
 }

@@ -40,7 +40,8 @@ MUST_CHECK enum err tls_files_load(SSL_CTX *ctx, const char *cert_path, const ch
 PRINTF_LIKE(4, 5)
 MUST_CHECK enum err tls_refuse(struct arena *a, struct span *ret_why, enum err e,
                                const char *format, ...);
-/* The last entry of OpenSSL's error queue in words, and the queue emptied. */
+/* The first entry of OpenSSL's error queue in words, which is the cause of the others, and the
+ * queue emptied. */
 const char *tls_openssl_why(void);
 
 #endif
