@@ -18,7 +18,7 @@ const struct setting settings[] = {
     { "MONGO_POOL", NUMBER(mongo_pool, 1, 1000), .standard = "32", .help = "connections to a MongoDB server" },
     { "MONGO_POOL_WAIT_MS", NUMBER(mongo_pool_wait_ms, 10, 10000), .standard = "500", .help = "longest wait for one of them before 503" },
     { "MONGO_SELECTION_TIMEOUT_MS", NUMBER(mongo_selection_ms, 100, 10000), .standard = "2000", .help = "longest wait for a primary, and how long a write whose fate is unknown is tried again" },
-    { "MONGO_SOCKET_TIMEOUT_MS", NUMBER(mongo_socket_ms, 100, 30000), .standard = "2000", .help = "longest wait for an answer, and for a connection; a try waits twice at most" },
+    { "MONGO_SOCKET_TIMEOUT_MS", NUMBER(mongo_socket_ms, 100, 30000), .standard = "2000", .help = "longest wait for an answer, and for a connection; an operation waits twice at most" },
     { "LISTEN", TEXT(listen, 1, MAX_TEXT), .standard = "127.0.0.1", .check = check_addresses,
       .allowed = "one to eight numeric addresses, separated by commas", .help = "addresses to listen on" },
     { "PORT", NUMBER(port, 0, 65535), .standard = "8443", .help = "port to listen on; 0: any free one" },

@@ -2,6 +2,7 @@
  * known, or the time for it is over. */
 #include "mongo.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -61,10 +62,14 @@ void mongo_tell(struct mongo_store *s, const bson_error_t *error)
 }
 
 /* ---- trying again ---- */
+static int64_t waited_ms(const struct mongo_call *c)
+{
+    return (clock_monotonic_us() - c->started_us) / 1000;
+}
+
 bool mongo_call_again(struct mongo_call *c)
 {
-    int64_t waited_ms = (clock_monotonic_us() - c->started_us) / 1000;
-    if (waited_ms + c->pause_ms >= c->store->selection_ms) {
+    if (waited_ms(c) + c->pause_ms >= c->store->selection_ms) {
         return false;
     }
     struct timespec pause = { .tv_nsec = c->pause_ms * 1000000 };
@@ -139,10 +144,20 @@ static enum err judge(struct mongo_call *c, bool is_done, bool *ret_again)
     return ERR_UNAVAILABLE;
 }
 
-static void begin_try(struct mongo_call *c)
+/* Before every operation. A call that was slow so far begins none. */
+static enum err begin_try(struct mongo_call *c)
 {
-    bson_destroy(&c->reply); /* every operation of libmongoc makes it anew */
+    bson_destroy(&c->reply);
+    bson_init(&c->reply); /* every operation of libmongoc makes it anew */
     memset(&c->error, 0, sizeof(c->error));
+    int64_t most_ms = c->store->selection_ms + 2 * c->store->socket_ms;
+    if (!c->store->is_open || waited_ms(c) <= most_ms) {
+        return ERR_OK;
+    }
+    bson_set_error(&c->error, MONGOC_ERROR_CLIENT, 0,
+                   "no time is left: the database took %" PRId64 " ms to answer", waited_ms(c));
+    mongo_tell(c->store, &c->error);
+    return ERR_UNAVAILABLE;
 }
 
 /* ---- writing ---- */
@@ -151,7 +166,7 @@ enum err mongo_insert(struct mongo_call *c, const bson_t *doc)
     bool again = true;
     enum err e = ERR_UNAVAILABLE;
     while (again) {
-        begin_try(c);
+        TRY(begin_try(c));
         bool done = mongoc_collection_insert_one(c->collection, doc, NULL, &c->reply, &c->error);
         e = judge(c, done, &again);
     }
@@ -180,7 +195,7 @@ enum err mongo_update(struct mongo_call *c, const bson_t *filter, const bson_t *
     bool again = true;
     enum err e = ERR_UNAVAILABLE;
     while (again) {
-        begin_try(c);
+        TRY(begin_try(c));
         bool done = mode == MONGO_MANY
                         ? mongoc_collection_update_many(c->collection, filter, update, &options,
                                                         &c->reply, &c->error)
@@ -200,7 +215,6 @@ static bool modify_once(struct mongo_call *c, const bson_t *filter, const bson_t
     mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
     int flags = MONGOC_FIND_AND_MODIFY_RETURN_NEW |
                 (mode == MONGO_UPSERT ? MONGOC_FIND_AND_MODIFY_UPSERT : 0);
-    begin_try(c);
     bool done =
         mongoc_find_and_modify_opts_set_update(options, update) &&
         mongoc_find_and_modify_opts_set_flags(options, (mongoc_find_and_modify_flags_t)flags);
@@ -229,6 +243,7 @@ static enum err modify(struct mongo_call *c, const bson_t *filter, const bson_t 
     bool again = true;
     enum err e = ERR_UNAVAILABLE;
     while (again) {
+        TRY(begin_try(c));
         bool done = modify_once(c, filter, update, mode);
         e = judge(c, done, &again);
         again = again || is_lost_upsert(c, e, mode);
@@ -253,7 +268,7 @@ enum err mongo_delete(struct mongo_call *c, const bson_t *filter)
     bool again = true;
     enum err e = ERR_UNAVAILABLE;
     while (again) {
-        begin_try(c);
+        TRY(begin_try(c));
         bool done = mongoc_collection_delete_one(c->collection, filter, NULL, &c->reply, &c->error);
         e = judge(c, done, &again);
     }
@@ -264,7 +279,7 @@ enum err mongo_delete(struct mongo_call *c, const bson_t *filter)
 
 enum err mongo_command(struct mongo_call *c, const bson_t *command)
 {
-    begin_try(c);
+    TRY(begin_try(c));
     bool done = mongoc_client_write_command_with_opts(c->client, c->store->database, command, NULL,
                                                       &c->reply, &c->error);
     notice_concern_error(c, &done);
@@ -336,8 +351,7 @@ enum err mongo_find(struct mongo_call *c, const struct mongo_query *query, struc
     bool again = query->max > 0; /* a limit of 0 would be none */
     enum err e = ERR_OK;
     while (again) {
-        begin_try(c);
-        bson_init(&c->reply);
+        TRY(begin_try(c));
         mongoc_cursor_t *cursor = start_find(c, query);
         e = take_rows(c, cursor, query, a, rows, &again);
         mongoc_cursor_destroy(cursor);
@@ -388,8 +402,7 @@ static enum err read_one(struct mongo_call *c, const struct look *look, mongo_re
     bool again = true;
     enum err e = ERR_UNAVAILABLE;
     while (again) {
-        begin_try(c);
-        bson_init(&c->reply);
+        TRY(begin_try(c));
         mongoc_cursor_t *cursor = start_look(c, look);
         e = take_one(c, cursor, read, a, ret_row, &again);
         mongoc_cursor_destroy(cursor);

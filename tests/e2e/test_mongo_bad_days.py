@@ -132,6 +132,23 @@ def test_a_database_that_takes_five_seconds_is_503_in_time(start_behind, proxy):
     assert verifier.statuses == {200} and verifier.slowest < PAUSES_S
 
 
+def test_a_call_that_was_slow_begins_nothing_more(start_behind, proxy):
+    """A registration of an e-mail that is taken asks four times, and each answer here comes after four fifths of its limit: all of
+    them would take more than the call has, so that it ends before the last."""
+    service = start_behind()
+    email = f"{unique_name()}@example.org"
+    service.register(username=None, email=email)
+    before = proxy("status")["counts"]
+    with service.client() as client:
+        proxy("mute insert,find 1")
+        proxy("delay 800 insert,find 60s")
+        check_unavailable(client.post("/register", json={"username": unique_name(), "email": email, "password": PASSWORD}))
+        after = proxy("status")["counts"]
+        proxy("clear")
+    assert after["insert"] > before["insert"]
+    assert any("no time is left" in e.get("reason", "") for e in service.events)
+
+
 def test_a_pool_that_is_used_up_is_503_and_is_there_again(start_behind, proxy):
     service = start_behind(MONGO_POOL=1, MONGO_POOL_WAIT_MS=200, MONGO_SOCKET_TIMEOUT_MS=3000)
     _, tokens = service.newcomer()
