@@ -376,15 +376,15 @@ static void wait_for_more(atomic_int *told, int than)
 
 TEST(who_watches_is_told_of_the_puts_of_others_where_the_server_has_change_streams)
 {
-    AUTO(store) struct store *other = contract_open_empty();
+    store_close(contract_open_empty());
+    if (!offers_streams()) {
+        skip(); /* leaves at once: nothing is open */
+    }
+    AUTO(store) struct store *other = contract_open_again();
     struct store *s = contract_open_again();
     atomic_int told = 0;
     struct store_revocation revocation = { .id = contract_id(1),
                                            .expires_at = CONTRACT_START_MS + 100000 };
-    if (!offers_streams()) {
-        store_close(s);
-        skip();
-    }
     store_revocation_watch(s, count_put, &told);
     wait_for_more(&told, 0); /* it is open */
     for (uint64_t i = 1; i <= 3; i++) {
