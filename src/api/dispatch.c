@@ -9,21 +9,6 @@
 
 #define AGENT_MAX_BYTES 256
 
-void api_error_add(struct api_request *r, struct span field, const char *code, const char *detail)
-{
-    if (r->error_count < API_MAX_ERRORS) {
-        r->errors[r->error_count++] = (struct api_error){ field, code, detail };
-    }
-}
-
-void api_errors_take(struct api_request *r, const struct auth_input_errors *errors)
-{
-    for (size_t i = 0; i < errors->count; i++) {
-        const struct auth_input_error *e = &errors->list[i];
-        api_error_add(r, span_of(e->field), e->code, e->detail);
-    }
-}
-
 /* ---- the checks before any work, in the order of DESIGN 7 ---- */
 
 static bool is_json_type(struct span type)

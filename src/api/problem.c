@@ -81,6 +81,21 @@ struct api_problem api_problem_of(enum err why)
     err_invariant("an error of the list", __FILE__, __LINE__);
 }
 
+void api_error_add(struct api_request *r, struct span field, const char *code, const char *detail)
+{
+    if (r->error_count < API_MAX_ERRORS) {
+        r->errors[r->error_count++] = (struct api_error){ field, code, detail };
+    }
+}
+
+void api_errors_take(struct api_request *r, const struct auth_input_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        const struct auth_input_error *e = &errors->list[i];
+        api_error_add(r, span_of(e->field), e->code, e->detail);
+    }
+}
+
 static void write_errors(struct json_out *j, const struct api_request *r)
 {
     if (r->error_count == 0) {
