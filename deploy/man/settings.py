@@ -13,8 +13,8 @@ Settings come from the environment, over the file
 .I .env
 in the working directory or the one that
 .B \-\-env\-file
-names, over the defaults. A line of the file is NAME=VALUE. Each secret may be given as a file, by NAME_FILE. A bad value, or an
-unknown name in the file, stops the start with one line that says what is allowed.
+names, over the defaults. A line of the file is NAME=VALUE. What is secret, DB_URI, JWT_SECRET, JWT_SECRET_PREVIOUS and MASTER_KEY, may
+lie in a file of its own that NAME_FILE names, private to the user who runs it. A bad value, or an unknown name in the file, stops the start with one line that says what is allowed.
 .B doorward config
 prints every effective value and where it came from.
 .SH SETTINGS
