@@ -7,7 +7,7 @@ import uuid
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from servers import HERE, Proxy, running  # noqa: F401 # the tests' names for them
+from servers import HERE, Proxy, running, uri_of  # noqa: F401 # the tests' names for them
 
 numbers = itertools.count()
 # As in mongosh: standard UUIDs, dates in UTC.

@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 import mongo
 from service import PASSWORD, bearer, random_master_key, unique_name
+from x509_gate import Gate
 
 pytestmark = pytest.mark.mongo
 
@@ -118,6 +119,7 @@ def certificates(tmp_path_factory):
     authority = write_certificate(place / "ca", "test authority", authority=True)
     write_certificate(place / "server", "localhost", authority)
     write_certificate(place / "client", "doorward", authority)
+    write_certificate(place / "somebody", "somebody", authority)
     stranger = write_certificate(place / "other-ca", "another authority", authority=True)
     write_certificate(place / "stranger", "stranger", stranger)
     return place
@@ -172,6 +174,39 @@ def test_without_the_right_client_certificate_it_is_one_line(strict_server, new_
     options = {"tlsCertificateKeyFile": certificates / pem} if pem else {}
     uri = strict_server.uri("doorward", tls=True, tlsCAFile=certificates / "ca.crt", **options)
     refused(new_service(DB_URI=uri, MONGO_SELECTION_TIMEOUT_MS=1000), "DB_URI")
+
+
+# ---- the certificate as the credential: MONGODB-X509
+
+@contextlib.contextmanager
+def x509_gate(mongo_server, certificates, **options):
+    if not (mongo_server.is_set and mongo_server.data_is_ours):
+        pytest.skip("the gate stands before a set without rights of its own")
+    with Gate(mongo_server, certificates / "server.crt", certificates / "server.key", certificates / "ca.crt",
+              users={"CN=doorward"}, **options) as gate:
+        yield gate
+
+
+def uri_by_certificate(gate, certificates, pem):
+    return mongo.uri_of(gate.host, mongo.unique_database(), authMechanism="MONGODB-X509", authSource="$external", tls=True,
+                        tlsCAFile=certificates / "ca.crt", **({"tlsCertificateKeyFile": certificates / pem} if pem else {}))
+
+
+@pytest.mark.parametrize("speculates", [True, False])
+def test_a_client_certificate_is_the_credential(mongo_server, certificates, start_service, speculates):
+    with x509_gate(mongo_server, certificates, speculates=speculates) as gate:
+        service = start_service(DB_URI=uri_by_certificate(gate, certificates, "client.pem"))
+        check_works(service)
+        assert set(gate.said) == {("MONGODB-X509", "CN=doorward", "$external")}
+        service.stop()
+
+
+@pytest.mark.parametrize("pem, words", [("somebody.pem", ["credentials"]), (None, []), ("stranger.pem", [])])
+def test_another_certificate_is_no_credential(mongo_server, certificates, new_service, pem, words):
+    with x509_gate(mongo_server, certificates) as gate:
+        service = new_service(DB_URI=uri_by_certificate(gate, certificates, pem), MONGO_SELECTION_TIMEOUT_MS=1000)
+        refused(service, "DB_URI", *words)
+        assert gate.said == [("MONGODB-X509", "CN=somebody", "$external")] * len(gate.said)
 
 
 # ---- texts are texts
