@@ -75,7 +75,7 @@ def scratch():
 def tune(directory, build=RELEASE):
     """Measures the password kernel there, as a first start does, so that later ones find it kept."""
     for _ in range(3):  # a busy machine is not tuned to
-        service = Service(directory, binary=build.doorward, LOG_LEVEL="info").start()
+        service = Service(directory, binary=build.doorward, patient=False, LOG_LEVEL="info").start()
         chosen = service.wait_for_event(event="password_kernel")
         service.stop()
         if chosen["source"] != "default":
@@ -88,7 +88,7 @@ def running(directory, build=RELEASE, popen=None, **settings):
     """A service that has been started before, as a usual one has."""
     tune(directory, build)
     settings = {"LOG_LEVEL": "error", "BCRYPT_COST": 12, **settings}
-    service = Service(directory, binary=build.doorward, **settings).start(**(popen or {}))
+    service = Service(directory, binary=build.doorward, patient=False, **settings).start(**(popen or {}))
     try:
         yield service
     finally:

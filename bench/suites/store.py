@@ -33,7 +33,7 @@ def rates(uri, threads, rounds, ms):
 def weight(directory, **settings):
     """An idle service: proportional memory, threads, milliseconds to the listening line."""
     tune(directory)
-    service = Service(directory, binary=RELEASE.doorward, LOG_LEVEL="info", **settings).start()
+    service = Service(directory, binary=RELEASE.doorward, patient=False, LOG_LEVEL="info", **settings).start()
     try:
         time.sleep(SETTLE_S)
         started = next(event for event in service.events if event["event"] == "listening")["start_ms"]

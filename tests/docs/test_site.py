@@ -10,6 +10,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SITE = ROOT / "build-docs"
+PATIENCE_MS = 60_000
 PAGES = sorted(page.name for page in SITE.glob("*.html") if page.name != "404.html")
 
 
@@ -30,13 +31,15 @@ def address():
 def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
         browser.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_asks_nobody_else_and_draws_its_diagrams(chromium, address, name):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page = chromium.new_page()
     asked, complaints = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -50,7 +53,7 @@ def test_a_page_asks_nobody_else_and_draws_its_diagrams(chromium, address, name)
 
 
 def test_the_search_finds_a_setting(chromium, address):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page = chromium.new_page()
     page.goto(address + "index.html", wait_until="networkidle")
     box = page.get_by_role("textbox", name="Search")
     box.click()

@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -17,11 +18,17 @@ import time
 import httpx
 
 import contract
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("DOORWARD", ROOT / "build" / "doorward"))
 # Start-up under sanitizers on a busy machine is slow; nothing waits this long when all is well.
-PATIENCE_S = 30
+PATIENCE_S = 60
+# A machine that stands still for seconds is no reason to refuse a request; tests of these limits set their own.
+PATIENT = {
+    "LOGIN_DEADLINE_MS": 60000, "STORE_DEADLINE_MS": 15000, "HANDSHAKE_TIMEOUT": 60, "HEADER_TIMEOUT": 60, "BODY_TIMEOUT": 60,
+    "WRITE_TIMEOUT": 60, "MONGO_SELECTION_TIMEOUT_MS": 10000, "MONGO_SOCKET_TIMEOUT_MS": 10000, "MONGO_POOL_WAIT_MS": 10000,
+}
 PASSWORD = "correct horse battery"
 
 numbers = itertools.count(random.randrange(10**9))
@@ -33,15 +40,6 @@ def unique_name():
 
 def random_master_key():
     return base64.b64encode(os.urandom(32)).decode()
-
-
-def free_port(address="127.0.0.1"):
-    """Below the range from which the kernel gives ports to connections, so that none of those takes it meanwhile."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((address, port))
-            return port
 
 
 def wait_until(condition, what="the condition", patience_s=PATIENCE_S):
@@ -56,8 +54,47 @@ def wait_until(condition, what="the condition", patience_s=PATIENCE_S):
         time.sleep(0.02)
 
 
+class Clock:
+    """The wall clock of the services that are started with its `settings`: a test moves it while they run."""
+
+    def __init__(self, directory, ahead_s=0):
+        library, self.file = directory / "clock.so", directory / "clock"
+        self.move(ahead_s)
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/e2e/clock.c"], check=True)
+        self.settings = {"LD_PRELOAD": library, "CLOCK_FILE": self.file,
+                         "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+    def move(self, ahead_s):
+        with open(self.file, "r+b" if self.file.exists() else "wb", buffering=0) as file:
+            file.write(struct.pack("=q", ahead_s))
+
+
+def in_time(limit_s, prepare, act, tries=15):
+    """The outcome of the first act(prepare()) whose act took less than this. Where a limit of the service's may have passed in the
+    middle, the outcome shows nothing."""
+    for _ in range(tries):
+        prepared = prepare()
+        before = time.monotonic()
+        outcome = act(prepared)
+        if time.monotonic() - before < limit_s:
+            return outcome
+    raise AssertionError(f"{tries} times this took {limit_s} s or more")
+
+
+def slowed(guess, tries=12):
+    """The statuses of wrong guesses until one is refused for its wait. Each wait is twice the last: where this machine stood still
+    until one was over, the next one is not."""
+    statuses = []
+    while 429 not in statuses and len(statuses) < tries:
+        statuses.append(guess())
+    assert statuses[-1] == 429, statuses
+    return statuses
+
+
 class Service:
-    def __init__(self, directory, binary=None, scheme="https", **settings):
+    """`patient`: with the limits above, else with the program's own."""
+
+    def __init__(self, directory, binary=None, scheme="https", patient=True, **settings):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binary = pathlib.Path(binary or BINARY)
@@ -69,7 +106,7 @@ class Service:
             "PORT": str(self.port),
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "debug",
-            **{name: None if value is None else str(value) for name, value in settings.items()},
+            **{name: None if value is None else str(value) for name, value in ({**PATIENT, **settings} if patient else settings).items()},
         }
         self.process = None
         self.lines = []
@@ -190,6 +227,9 @@ class Service:
             answer = read_all(connection)
         check_contract(request, answer)
         return answer
+
+    def metrics(self):
+        return httpx.get(f"http://127.0.0.1:{self.settings['METRICS_PORT']}/metrics", timeout=PATIENCE_S).text
 
     def cli(self, *arguments, stdin="", code=0):
         done = subprocess.run([self.binary, *arguments], cwd=self.directory, env=self.environment, input=stdin,

@@ -14,7 +14,7 @@ import pytest
 from service import BINARY, PASSWORD, PATIENCE_S, Service, unique_name, wait_until
 
 BENCH = BINARY.parent / "doorward-bench"
-SHORT = ("--duration", "1s", "--warmup", "0", "--connections", "4")
+SHORT = ("--timeout", "60s", "--duration", "1s", "--warmup", "0", "--connections", "4")
 GOOD, MISSED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -31,10 +31,16 @@ def bench(*arguments, code=GOOD):
     return done
 
 
-def load(service, *arguments, code=GOOD):
-    """The figures of a short run."""
-    done = bench("load", service.url, "--cacert", service.certificate, *SHORT, "--json", "-", *arguments, code=code)
-    return json.loads(done.stdout)
+def load(service, *arguments, code=GOOD, tries=6):
+    """The figures of a short run: of the first in which this machine did not stand still for most of it."""
+    command = [BENCH, "load", service.url, "--cacert", service.certificate, *SHORT, "--json", "-", *arguments]
+    for _ in range(tries):
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=4 * PATIENCE_S)
+        figures = json.loads(done.stdout or "null")
+        if figures and figures["all"]["outcomes"].get("unsent", 0) < figures["all"]["count"] / 2:
+            break
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return figures
 
 
 def refused(*arguments):
@@ -143,16 +149,16 @@ def test_a_service_that_goes_away_is_counted_and_found_again(tmp_path):
 
 def test_a_service_that_stands_still_makes_every_request_late_that_was_due_meanwhile(service):
     """A closed loop of four connections would see four slow requests, and hundreds of fast ones."""
-    process = subprocess.Popen([BENCH, "load", service.url, "--insecure", "--mix", "get=1", "--rate", "100", "--duration", "4s",
-                                "--warmup", "0", "--connections", "4", "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([BENCH, "load", service.url, "--insecure", "--mix", "get=1", "--rate", "100", "--duration", "10s",
+                                "--warmup", "0", "--connections", "4", "--timeout", "60s", "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     before = len(service.lines)
     wait_until(lambda: sum("/healthz" in line for line in service.lines[before:]) > 5, "requests at the service")
     service.process.send_signal(signal.SIGSTOP)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(1.5)
+        process.wait(3)
     service.process.send_signal(signal.SIGCONT)
     figures = json.loads(process.communicate(timeout=PATIENCE_S)[0])
-    assert figures["all"]["count"] == 400
+    assert figures["all"]["count"] == 1000
     late = 100 - max(percent for percent, ms in figures["routes"][0]["percentiles"] if ms < 100)
     assert late > 20, figures["routes"][0]["percentiles"]
 
@@ -201,6 +207,18 @@ def test_a_certificate_of_another_name_is_refused(service, tmp_path):
     wide = Service(tmp_path, LISTEN="0.0.0.0").start()
     assert "does not verify" in refused("load", f"https://127.0.0.2:{wide.port}", "--cacert", wide.certificate)
     wide.stop()
+
+
+@pytest.mark.parametrize("option", ["--users-file", "--tokens-file"])
+def test_a_file_without_lines_is_not_read_to_its_end(service, option):
+    assert "too long" in refused("load", service.url, "--cacert", service.certificate, option, "/dev/zero")
+
+
+@pytest.mark.parametrize("rate", ["0.0000000001", "0.1"])
+def test_a_rate_of_less_than_one_in_the_whole_run_asks_once_and_ends(service, tmp_path, rate):
+    file = tmp_path / "run.json"
+    bench("load", service.url, "--cacert", service.certificate, *SHORT, "--mix", "get=1", "--rate", rate, "--json", file)
+    assert json.loads(file.read_text())["total"]["ok"] <= 1
 
 
 def test_answers_of_an_error_are_refused_before_the_run(service, tmp_path):

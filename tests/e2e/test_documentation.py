@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import subprocess
 
-import httpx
 import pytest
 
 from service import PATIENCE_S, ROOT, bearer, child_of, free_port, refresh, verify
@@ -62,10 +61,9 @@ def test_a_backup_of_a_running_service_restores_its_moment(start_service, copy):
 
 
 def test_every_metric_that_is_documented_is_there(start_service):
-    port = free_port()
-    start_service(METRICS_PORT=port)
+    service = start_service(METRICS_PORT=free_port())
     told = set(re.findall(r"`(doorward_\w+)`", (DOCS / "operating.md").read_text()))
-    there = set(re.findall(r"^# TYPE (\w+)", httpx.get(f"http://127.0.0.1:{port}/metrics").text, re.M))
+    there = set(re.findall(r"^# TYPE (\w+)", service.metrics(), re.M))
     assert told and told <= there, told - there
 
 

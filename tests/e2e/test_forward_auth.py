@@ -6,7 +6,7 @@ import urllib.parse
 import pytest
 
 from gateways import Gateway, Upstream
-from service import Service, bearer, claims_of, free_port, read_answer, wait_until
+from service import PATIENCE_S, Service, bearer, claims_of, free_port, read_answer, wait_until
 
 IDENTITY = ("x-auth-user", "x-auth-username", "x-auth-session", "x-auth-roles")
 
@@ -124,7 +124,7 @@ def test_a_client_does_not_choose_the_roles_itself(gateway, service, query):
 def test_no_spelling_of_a_path_gets_around_its_role(gateway, member, path):
     """Sent by hand, since clients tidy paths up. Where a service could take it for /admin/, it must not arrive."""
     before = len(gateway.upstream.seen)
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {member[1]['access_token']}\r\n"
                            "Connection: close\r\n\r\n".encode())
         status, headers, _, _ = read_answer(connection)
@@ -191,9 +191,7 @@ def test_the_question_itself_is_not_open_to_clients(gateway, member, path):
 
 
 def handshakes(service):
-    with service.client() as client:
-        text = client.get(f"http://127.0.0.1:{service.settings['METRICS_PORT']}/metrics").text
-    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("doorward_tls_handshakes_total{"))
+    return sum(float(line.split()[-1]) for line in service.metrics().splitlines() if line.startswith("doorward_tls_handshakes_total{"))
 
 
 def test_the_question_is_asked_on_connections_that_are_kept(gateway, service, member):

@@ -1,7 +1,7 @@
 """Requests as bytes: what is malformed is refused, and the connection ends, so that nothing is smuggled behind it."""
 import pytest
 
-from service import bearer, read_all, read_answer, status_of
+from service import PATIENCE_S, bearer, read_all, read_answer, status_of
 
 pytestmark = pytest.mark.concurrent
 GOOD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -175,7 +175,7 @@ def test_an_upgrade_is_ignored(service):
 
 def test_plain_http_on_the_tls_port_gets_nothing(service):
     import socket
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as plain:
         plain.sendall(LAST)
         assert b"HTTP/1.1 200" not in read_all(plain)
 

@@ -13,10 +13,10 @@ import time
 import httpx
 import pytest
 
-from service import bearer, free_port, in_parallel, random_master_key, wait_until
+from service import bearer, free_port, in_parallel, in_time, random_master_key, wait_until
 
-# A rotation at once is active 2 s after it was ordered, and tokens that are just being made take a moment.
-SPREAD_S = 2.5
+# A second, of which half is a round of looking, and this machine's usual pauses.
+WITHIN_S = 1 + 1.5
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_rotation_by_hand_publishes_the_next_key_and_goes_on_signing_with_the_
     kid = line.split("\t")[0]
     assert key_list(first)[kid] == ("ES256", 2, "pending")
     for service in (first, second):
-        wait_until(lambda: kid in published(service), "the next key's publication", 5)
+        wait_until(lambda: kid in published(service), "the next key's publication")
     after = key_set(first)
     assert after.headers["etag"] != before.headers["etag"]
     assert after.content == key_set(second).content and after.headers["etag"] == key_set(second).headers["etag"]
@@ -109,17 +109,17 @@ def test_a_rotation_at_once_signs_in_seconds_and_says_what_that_means(start_proc
     done = first.cli("key", "rotate", "--now")
     assert "JWKS_MAX_AGE" in done.stderr
     kid = done.stdout.split("\t")[0]
-    wait_until(lambda: kid_of(second.login(name)) == kid, "the new key's signature", 10)
+    wait_until(lambda: kid_of(second.login(name)) == kid, "the new key's signature")
     assert states(first) == ["verifying", "signing"]
     new = first.login(name)
     assert [verify(s, t) for s in (first, second) for t in (tokens, new)] == [200] * 4
 
 
 def test_a_schedule_makes_one_key_a_period_however_many_processes_there_are(start_processes):
-    processes = start_processes(2, KEY_ROTATION=6, JWKS_MAX_AGE=1, JWT_EXPIRY=60)
+    processes = start_processes(2, KEY_ROTATION=6, JWKS_MAX_AGE=1)
     name, tokens = processes[0].newcomer()
-    wait_until(lambda: len(published(processes[1])) == 2, "the next key's publication", 15)
-    wait_until(lambda: kid_of(processes[1].login(name)) != kid_of(tokens), "the next key's signature", 20)
+    wait_until(lambda: len(published(processes[1])) > 1, "the next key's publication")
+    wait_until(lambda: kid_of(processes[1].login(name)) != kid_of(tokens), "the next key's signature")
     assert verify(processes[1], tokens) == 200
     assert [generation for _, generation, _ in key_list(processes[0]).values()][:2] == [1, 2]
 
@@ -137,14 +137,21 @@ def test_processes_that_start_together_on_nothing_agree_on_one_ring(new_processe
 
 def test_a_retired_key_is_refused_by_every_process_within_a_second(start_processes):
     processes = start_processes(3)
-    name, tokens = processes[0].newcomer()
-    assert [verify(service, tokens) for service in processes] == [200, 200, 200]
+    name, _ = processes[0].newcomer()
+
+    def retire():
+        tokens = processes[0].login(name)
+        assert [verify(service, tokens) for service in processes] == [200, 200, 200]
+        processes[0].cli("key", "retire", kid_of(tokens), "--yes")
+        return tokens
+
+    def be_refused(tokens):
+        for service in processes:
+            wait_until(lambda: verify(service, tokens) == 401, "the key's refusal")
+        return tokens
+
+    tokens = in_time(WITHIN_S, retire, be_refused)
     kid = kid_of(tokens)
-    processes[0].cli("key", "retire", kid, "--yes")
-    retired_at = time.monotonic()
-    for service in processes:
-        wait_until(lambda: verify(service, tokens) == 401, "the key's refusal", 5)
-    assert time.monotonic() - retired_at < 1 + 3 * 0.5, "half a second's round, and this machine's pauses"
     with processes[1].client() as client:
         answer = client.get("/verify", headers=bearer(tokens))
     assert answer.json()["code"] == "invalid_token"
@@ -152,7 +159,7 @@ def test_a_retired_key_is_refused_by_every_process_within_a_second(start_process
     # The session lives, and whoever refreshes gets a token that everybody takes at once.
     new = refresh(processes[1], tokens)
     assert kid_of(new) != kid and [verify(service, new) for service in processes] == [200, 200, 200]
-    assert states(processes[0]) == ["retired", "signing"]
+    assert set(states(processes[0])[:-1]) == {"retired"} and states(processes[0])[-1] == "signing"
     processes[2].restart()
     assert verify(processes[2], tokens) == 401 and verify(processes[2], new) == 200
 
@@ -274,7 +281,7 @@ def test_another_algorithm_takes_over_without_signing_anybody_out(start_service)
     service.settings["JWT_ALG"] = "EdDSA"
     service.restart()
     assert verify(service, old) == 200
-    wait_until(lambda: header_of(service.login(name)["access_token"])["alg"] == "EdDSA", "the new algorithm", 15)
+    wait_until(lambda: header_of(service.login(name)["access_token"])["alg"] == "EdDSA", "the new algorithm")
     assert verify(service, old) == 200 and verify(service, refresh(service, old)) == 200
     assert [(algorithm, state) for algorithm, _, state in key_list(service).values()] == [("ES256", "verifying"), ("EdDSA", "signing")]
 
@@ -334,17 +341,21 @@ class Load:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.long)])
 def test_rotations_under_load_with_processes_killed_refuse_nobody(start_processes, rounds):
-    processes = start_processes(3)
+    # Who was not answered asks again with the same token, maybe late.
+    processes = start_processes(3, REFRESH_GRACE=300)
     with Load(processes[:2], 4) as load:
         wait_until(lambda: load.counts["verify"] >= 8 or load.refused, "the first verifications")
         for round_ in range(rounds):
             # The third process takes no load, so that there is always one to ask for the list.
-            processes[2].cli("key", "rotate", "--now")
+            kid = processes[2].cli("key", "rotate", "--now").stdout.split("\t")[0]
             if round_ % 3 == 1:
                 victim = processes[round_ // 3 % 2]
                 victim.kill()
                 victim.start()
-            time.sleep(SPREAD_S if rounds <= 10 else 0.3)
+            if rounds > 10:
+                time.sleep(0.3)  # the next one comes before this one signs
+            else:
+                wait_until(lambda: kid in load.kids or load.refused, "the new key's signature")
             assert not load.refused, load.refused[:3]
         wait_until(lambda: len(key_list(processes[2])) == rounds + 1)
     assert not load.refused, load.refused[:3]
@@ -373,23 +384,26 @@ def test_a_command_killed_at_any_moment_leaves_the_old_ring_or_the_new(start_ser
 def test_a_logout_is_known_to_the_other_processes_within_a_second(start_processes):
     first, second = start_processes(2)
     for scope in ("this", "all"):
-        _, tokens = first.newcomer()
-        assert verify(second, tokens) == 200
-        with first.client() as client:
-            assert client.post(f"/logout?scope={scope}", headers=bearer(tokens)).status_code == 204
-        ended_at = time.monotonic()
-        assert verify(first, tokens) == 401
-        wait_until(lambda: verify(second, tokens) == 401, "the other process's refusal", 5)
-        assert time.monotonic() - ended_at < 1.5, "half a second's round, and this machine's pauses"
+        def log_out():
+            _, tokens = first.newcomer()
+            assert verify(second, tokens) == 200
+            with first.client() as client:
+                assert client.post(f"/logout?scope={scope}", headers=bearer(tokens)).status_code == 204
+            return tokens
+
+        def be_refused(tokens):
+            assert verify(first, tokens) == 401
+            wait_until(lambda: verify(second, tokens) == 401, "the other process's refusal")
+
+        in_time(1.5, log_out, be_refused)
 
 
 @pytest.mark.sqlite
 def test_a_process_that_cannot_follow_says_so_and_heals(start_service):
-    port = free_port()
-    service = start_service(REVOCATION_MAX_LAG=2, METRICS_PORT=port)
+    service = start_service(REVOCATION_MAX_LAG=2, METRICS_PORT=free_port())
     path = service.directory / "var" / "doorward.db"
     _, tokens = service.newcomer()
-    with contextlib.closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as database:
+    with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
         database.execute("ALTER TABLE revocations RENAME TO hidden")
 
         def unready():
@@ -399,9 +413,7 @@ def test_a_process_that_cannot_follow_says_so_and_heals(start_service):
 
         answer = wait_until(unready, "readyz 503")
         assert answer.json()["detail"]["revocation_lag_ms"] > 2000
-        with service.client() as client:
-            scraped = client.get(f"http://127.0.0.1:{port}/metrics").text
-        assert int(re.search(r"^doorward_revocation_lag_ms (\d+)$", scraped, re.M)[1]) > 2000
+        assert int(re.search(r"^doorward_revocation_lag_ms (\d+)$", service.metrics(), re.M)[1]) > 2000
         assert verify(service, tokens) == 200
         database.execute("ALTER TABLE hidden RENAME TO revocations")
     wait_until(lambda: unready() is None, "readyz 200")

@@ -1,6 +1,6 @@
 import pytest
 
-from service import bearer, in_parallel, unique_name, verify
+from service import bearer, in_parallel, in_time, unique_name, verify, wait_until
 
 pytestmark = pytest.mark.concurrent
 
@@ -100,10 +100,16 @@ def test_a_logout_outlives_a_kill(start_service):
 
 
 def test_a_disabled_account_is_refused_everywhere_within_a_second(service, client):
-    name, tokens = service.newcomer()
-    service.cli("user", "disable", name)
-    from service import wait_until
-    wait_until(lambda: verify(client, tokens) == 401, "the refusal", patience_s=5)
+    def disable():
+        name, tokens = service.newcomer()
+        service.cli("user", "disable", name)
+        return name, tokens
+
+    def be_refused(newcomer):
+        wait_until(lambda: verify(client, newcomer[1]) == 401, "the refusal")
+        return newcomer
+
+    name, tokens = in_time(1.5, disable, be_refused)
     assert refresh(client, tokens) == 401
     assert client.get("/profile", headers=bearer(tokens)).status_code == 401
     service.cli("user", "enable", name)

@@ -16,8 +16,8 @@ def things(proxy, mongo_server):
     """A collection through the proxy, by a driver that never repeats a write, and the same past it."""
     proxy("clear")
     name = mongo.unique_database()
-    with pymongo.MongoClient(proxy.uri(name), retryWrites=False, serverSelectionTimeoutMS=4000, heartbeatFrequencyMS=500,
-                             socketTimeoutMS=1500) as client, mongo.looking_at(mongo_server, name) as database:
+    with pymongo.MongoClient(proxy.uri(name), retryWrites=False, serverSelectionTimeoutMS=8000, heartbeatFrequencyMS=500,
+                             socketTimeoutMS=5000) as client, mongo.looking_at(mongo_server, name) as database:
         client[name].things.insert_one({"_id": 0})
         yield client[name].things, database.things
         proxy("clear")
@@ -49,8 +49,8 @@ def test_a_fault_is_an_error_once_and_the_database_is_as_the_fault_says(proxy, t
 
 def test_a_delay_delays_and_a_lie_is_one(proxy, things):
     through, past = things
-    proxy("delay 300 insert 1")
     before = time.monotonic()
+    proxy("delay 300 insert 1")
     through.insert_one({"_id": 1})
     assert time.monotonic() - before >= 0.3
     proxy("lie insert 1")
@@ -63,10 +63,10 @@ def test_a_set_without_a_primary_takes_nothing_and_a_failover_moves_it(proxy, th
     through, past = things
     client = through.database.client
     first = client.primary
-    proxy("failover 1s")
     before = time.monotonic()
+    proxy("failover 1s")
     wait_until(lambda: is_inserted(through), "the next primary")
-    assert time.monotonic() - before >= 0.5 and client.primary != first
+    assert time.monotonic() - before >= 1 and client.primary != first
     proxy("noprimary 60s")
     with pytest.raises((NotPrimaryError, ServerSelectionTimeoutError)):
         through.insert_one({"_id": 9})
@@ -90,11 +90,12 @@ def test_a_blackhole_holds_everything_and_lets_it_out_afterwards(proxy, things):
     wait_until(lambda: is_inserted(through), "the way out")
 
 
-def test_refused_connections_are_taken_again_in_time(proxy, things):
+def test_refused_connections_are_taken_again(proxy, things):
     through, _ = things
-    proxy("refuse 1s")
+    proxy("refuse 60s")
     with pytest.raises(AutoReconnect):
         through.insert_one({"_id": 1})
+    proxy("clear")
     wait_until(lambda: is_inserted(through), "new connections")
 
 

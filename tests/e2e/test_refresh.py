@@ -7,16 +7,15 @@ import time
 
 import pytest
 
-from service import bearer, child_of, claims_of, free_port, in_parallel, refresh, wait_until
+from service import bearer, child_of, claims_of, free_port, in_parallel, in_time, refresh, wait_until
 
 pytestmark = pytest.mark.concurrent
+SETTINGS = {"REFRESH_GRACE": 300}  # a repetition may come late, as from the other side of a restart; the window's end has its own test
 
 
 def metric(service, name):
     """What /metrics says after this name with its labels."""
-    with service.client() as client:
-        text = client.get(f"http://127.0.0.1:{service.settings['METRICS_PORT']}/metrics").text
-    for line in text.splitlines():
+    for line in service.metrics().splitlines():
         if line.startswith(name + " "):
             return float(line.split()[-1])
     return 0.0
@@ -169,7 +168,7 @@ def junk_like(token, foreign):
 
 @pytest.mark.sqlite
 def test_h_junk_never_reaches_the_store_and_revokes_nothing(start_service):
-    service = start_service(METRICS_PORT=free_port())
+    service = start_service(METRICS_PORT=free_port(), STORE_DEADLINE_MS=1000)
     _, tokens = service.newcomer()
     foreign = start_service().newcomer()[1]["refresh_token"]
     token = tokens["refresh_token"]
@@ -191,10 +190,10 @@ def test_h_junk_never_reaches_the_store_and_revokes_nothing(start_service):
 
 
 def test_an_idle_session_expires(start_service):
-    service = start_service(REFRESH_TOKEN_EXPIRY=1)
-    _, tokens = service.newcomer()
+    service = start_service(REFRESH_TOKEN_EXPIRY=2)
     with service.client() as client:
-        first = child_of(client, tokens["refresh_token"])
+        first = in_time(2, lambda: service.register()["username"],
+                        lambda name: refresh(client, service.login(name)["refresh_token"])).json()
         sessions = lambda: client.get("/sessions", headers=bearer(first)).json().get("sessions")
         wait_until(lambda: not sessions(), "the session's end")
         answer = refresh(client, first["refresh_token"])
@@ -203,12 +202,18 @@ def test_an_idle_session_expires(start_service):
 
 def test_a_session_in_use_ends_at_its_greatest_age(start_service):
     service = start_service(SESSION_MAX_AGE=3)
-    _, tokens = service.newcomer()
     with service.client() as client:
-        answers = [refresh(client, tokens["refresh_token"])]
-        while answers[-1].status_code == 200:
-            time.sleep(0.1)  # never long unused: the age alone ends it
-            answers.append(refresh(client, answers[-1].json()["refresh_token"]))
+        def use(tokens):
+            answers = [refresh(client, tokens["refresh_token"])]
+            while answers[-1].status_code == 200:
+                time.sleep(0.1)  # never long unused: the age alone ends it
+                answers.append(refresh(client, answers[-1].json()["refresh_token"]))
+            return answers
+
+        answers = []
+        for _ in range(10):  # this machine may stand still until its end
+            if len(answers) <= 2:
+                answers = use(service.newcomer()[1])
         assert len(answers) > 2 and answers[-1].json()["code"] == "refresh_token_expired"
         left = [answer.json()["refresh_expires_in"] for answer in answers[:-1]]
         assert max(left) <= 3 and left == sorted(left, reverse=True)

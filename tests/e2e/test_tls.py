@@ -5,14 +5,14 @@ import warnings
 
 import pytest
 
-from service import free_port, read_answer
+from service import PATIENCE_S, free_port, read_answer
 
 SETTINGS = {"METRICS_PORT": free_port()}
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def connect(service, context, session=None):
-    plain = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    plain = socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)
     secure = context.wrap_socket(plain, server_hostname="localhost", session=session)
     secure.sendall(GET)
     assert read_answer(secure)[0] == 200
@@ -61,7 +61,7 @@ def test_http_1_1_is_chosen_of_what_is_offered(service):
 
 def test_noise_instead_of_a_handshake_costs_nothing(service):
     for noise in (b"\x00" * 300, b"\x16\x03\x01\xff\xff" + b"A" * 400, bytes(range(256))):
-        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as plain:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S) as plain:
             plain.sendall(noise)
             plain.shutdown(socket.SHUT_WR)
             while plain.recv(1000):
@@ -70,7 +70,7 @@ def test_noise_instead_of_a_handshake_costs_nothing(service):
         pass
 
 
-def test_handshakes_are_counted_by_outcome(service, client):
-    text = client.get(f"http://127.0.0.1:{SETTINGS['METRICS_PORT']}/metrics").text
+def test_handshakes_are_counted_by_outcome(service):
+    text = service.metrics()
     for outcome in ("full", "resumed", "failed"):
         assert f'doorward_tls_handshakes_total{{outcome="{outcome}"}}' in text

@@ -59,7 +59,7 @@ def test_a_change_of_roles_with_now_ends_the_tokens_that_are_out(service, client
     service.cli("user", "role", name, "editor", "--now")
     # The command is another process; the service follows within a second.
     answer = wait_until(lambda: (a := client.get("/verify", headers=bearer(tokens))).status_code == 401 and a,
-                        "the end of the token", patience_s=5)
+                        "the end of the token")
     assert answer.json()["code"] == "token_revoked"
     assert client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code == 401
     assert roles_of(client, service.login(name)) == "editor"
@@ -123,7 +123,7 @@ def test_an_expired_token_says_so(start_service):
     _, tokens = service.newcomer()
     with service.client() as client:
         answer = wait_until(lambda: (a := client.get("/verify", headers=bearer(tokens))).status_code == 401 and a,
-                            "the expiry", patience_s=10)
+                            "the expiry")
         assert answer.json()["code"] == "token_expired"
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
         answer = client.post("/logout", headers=bearer(tokens))

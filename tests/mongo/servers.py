@@ -12,7 +12,6 @@ import functools
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
 import socket
@@ -26,18 +25,12 @@ import pymongo
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "e2e"))
+from ports import free_port  # noqa: E402
+
 BUILT = HERE.parents[1] / "build-mongo"
 PATIENCE_S = 60
 SET = "rs0"
-
-
-def free_port():
-    """Below the range from which the kernel gives ports to connections."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Server:
@@ -68,7 +61,7 @@ class Server:
         return uri_of(self.host, database, **options)
 
     def client(self, **options):
-        return pymongo.MongoClient(self.host, directConnection=True, serverSelectionTimeoutMS=5000, **options)
+        return pymongo.MongoClient(self.host, directConnection=True, serverSelectionTimeoutMS=1000 * PATIENCE_S, **options)
 
     @functools.cached_property
     def frees_names(self):
@@ -112,7 +105,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -228,7 +221,7 @@ class Given(Server):
         return uri_of(self.given.netloc, database, scheme=self.given.scheme, **options)
 
     def client(self, **options):
-        return pymongo.MongoClient(os.environ["MONGODB_URI"], serverSelectionTimeoutMS=5000, **options)
+        return pymongo.MongoClient(os.environ["MONGODB_URI"], serverSelectionTimeoutMS=1000 * PATIENCE_S, **options)
 
     def start(self):
         return self

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import visitor
-from service import PATIENCE_S, Service
+from service import PATIENCE_S, Clock, Service
 from visitor import Visitor
 
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -35,7 +35,7 @@ def chromium(launch):
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory):
-    """Starts services: start(JWT_EXPIRY=1)."""
+    """Starts services: start(LOGIN_ATTEMPTS=1)."""
     running = []
 
     def start_one(**settings):
@@ -45,6 +45,12 @@ def start(tmp_path_factory):
     yield start_one
     for service in running:
         service.stop()
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """Of a service of the test's own: start(**clock.settings)."""
+    return Clock(tmp_path)
 
 
 @pytest.fixture(scope="session")

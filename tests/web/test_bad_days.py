@@ -34,7 +34,7 @@ def locked_store(service):
 @pytest.fixture
 def own(start, service):
     """A service that nobody else visits; `service` has said whether there are pages."""
-    return start()
+    return start(STORE_DEADLINE_MS=1000)
 
 
 @pytest.fixture
@@ -195,6 +195,7 @@ def test_an_expired_certificate_is_told_and_forgotten_when_there_is_a_new_one(st
         one.open().log_in(name).is_in()
         own.stop()
         use(own, expired)
+        own.lines.clear()
         own.launch()
         own.wait_for_event(event="listening")
         one.page.get_by_role("link", name="Sessions").click()

@@ -19,7 +19,7 @@ FOREIGN = "the page made requests of others"
 
 
 class Visitor:
-    """One tab. `url` is where the pages are, `service` what they talk to; `token` the last that was sent."""
+    """One tab. `url` is where the pages are, `service` what they talk to."""
 
     def __init__(self, page, service, url=None, api=None):
         self.page = page
@@ -28,14 +28,12 @@ class Visitor:
         self.url = (url or service.url) + "/app"
         self.requests = []
         self.complaints = []
-        self.token = None
         page.on("request", self._requested)
         page.on("console", lambda message: self._complained(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _requested(self, request):
         self.requests.append(request.url)
-        self.token = request.headers.get("authorization") or self.token
 
     def _complained(self, text):
         if "Content Security Policy" in text or "Warning:" in text:
