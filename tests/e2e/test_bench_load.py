@@ -133,7 +133,7 @@ def test_a_signal_ends_it_with_the_results_so_far(service):
 
 def test_a_service_that_goes_away_is_counted_and_found_again(tmp_path):
     service = Service(tmp_path).start()
-    process = subprocess.Popen([BENCH, "load", service.url, "--insecure", "--mix", "get=1", "--rate", "50", "--duration", "6s",
+    process = subprocess.Popen([BENCH, "load", service.url, "--insecure", "--mix", "get=1", "--rate", "50", "--duration", "15s",
                                 "--warmup", "0", "--timeout", "500ms", "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     wait_until(lambda: sum("/healthz" in line for line in service.lines) > 5, "requests at the service")
     service.kill()
@@ -143,7 +143,7 @@ def test_a_service_that_goes_away_is_counted_and_found_again(tmp_path):
     figures = json.loads(process.communicate(timeout=PATIENCE_S)[0])
     service.stop()
     assert process.returncode == GOOD
-    assert figures["all"]["count"] == 300
+    assert figures["all"]["count"] == 750
     assert figures["all"]["outcomes"]["ok"] > 0
 
 
