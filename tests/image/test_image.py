@@ -10,14 +10,18 @@ import subprocess
 
 import httpx
 import pytest
+import yaml
 
-from service import PASSWORD, ROOT, free_port, random_master_key, unique_name, wait_until
+import mongo
+import servers
+from service import PASSWORD, PATIENCE_S, ROOT, free_port, random_master_key, unique_name, wait_until
 
 BUILD = ROOT / "tests" / "image" / "build"
 USER = 65532
 DATA = "var/lib/doorward"
 PROGRAM = "/usr/bin/doorward"
 MAX_MEGABYTES = 100
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="containers without a daemon need root here")
 
@@ -59,17 +63,20 @@ def root(image, tmp_path_factory):
     return copy
 
 
-def in_chroot(root, data, *words, **settings):
-    """The program as a container runtime would run it: another user, a root that nobody can write to, and one volume."""
+def in_chroot(root, data, *words, secrets=None, **settings):
+    """The program as a container runtime would run it: another user, a root that nobody can write to, and one volume; `secrets` is
+    a directory of files that it is given."""
     script = """
-        mkdir -p "$1/proc" "$1/dev/shm" && mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" &&
+        mkdir -p "$1/proc" "$1/dev/shm" "$1/run/secrets" && mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" &&
             mount -t proc proc "$1/proc" && mount -t tmpfs none "$1/dev/shm" && mount --bind "$2" "$1/$3" || exit 125
-        root=$1 place=/$3; shift 3
+        [ -z "$4" ] || mount --bind "$4" "$1/run/secrets" || exit 125
+        root=$1 place=/$3; shift 4
         exec setpriv --no-new-privs unshare --root="$root" --wd="$place" --setgid=65532 --setuid=65532 "$@"
     """
     environment = [f"{name}={value}" for name, value in settings.items()]
     return ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LISTEN=127.0.0.1", *environment,
-            "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", root, data, DATA, PROGRAM, *words]
+            "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", root, data, DATA, secrets or "", PROGRAM,
+            *words]
 
 
 @pytest.fixture
@@ -85,7 +92,7 @@ def serving(command, port, data):
     """The service that this command starts, once it is ready: a client and its process id."""
     def client():
         context = ssl.create_default_context(cafile=data / "var" / "tls.crt")
-        return httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context)
+        return httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context, timeout=PATIENCE_S)
 
     def ready():
         assert process.poll() is None, process.communicate()
@@ -98,7 +105,7 @@ def serving(command, port, data):
         with client() as c:
             yield c, served_by(process.pid)
         os.kill(int(served_by(process.pid)), signal.SIGTERM)
-        assert process.wait(30) == 0, process.communicate()
+        assert process.wait(PATIENCE_S) == 0, process.communicate()
     finally:
         if pid := served_by(process.pid):
             os.kill(int(pid), signal.SIGKILL)
@@ -149,6 +156,36 @@ def test_it_serves_from_a_root_that_nobody_can_write_to_and_writes_into_its_volu
         assert identity(pid) == ({str(USER)}, 0)
     assert {path.name for path in volume.iterdir()} == {"var"}
     assert stat.S_IMODE((volume / "var").stat().st_mode) == 0o700
+
+
+@pytest.fixture
+def master_key():
+    return random_master_key()
+
+
+@pytest.fixture
+def db_uri():
+    """Of a replica set of the same name as in compose."""
+    kind = servers.find()
+    if kind is None or not kind.data_is_ours:
+        pytest.skip("there is none here; tests/mongo/setup brings a server")
+    with servers.running(kind) as server, mongo.proxy_for(server) as proxy:
+        yield proxy.uri("doorward")
+
+
+@pytest.mark.parametrize("name", ["doorward-sqlite", "doorward"])
+def test_what_compose_starts_logs_a_user_in(root, volume, tmp_path, request, name):
+    service = COMPOSE["services"][name]
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o711)
+    for secret in service["secrets"]:
+        place = secrets / secret
+        place.write_text(request.getfixturevalue(secret))
+        place.chmod(0o400)
+        os.chown(place, USER, USER)
+    port = free_port()
+    with serving(in_chroot(root, volume, "serve", secrets=secrets, PORT=port, **service["environment"]), port, volume) as (client, _):
+        log_in(client)
 
 
 def test_the_pages_are_in_it(root, volume):
