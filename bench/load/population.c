@@ -11,6 +11,7 @@
 
 #define MAX_TEXT_BYTES  ((size_t)1 << 30)
 #define MAX_TOKEN_BYTES ((size_t)16 * 1024)
+#define MAX_LINE_BYTES  ((size_t)16 * 1024) /* of a file */
 
 /* ---- users ---- */
 
@@ -127,18 +128,32 @@ static enum err add_token(struct population *p, char *line)
 
 /* ---- files ---- */
 
+/* `most`, the line's end among them. Stops in the middle of a longer one. */
+static size_t read_line(FILE *file, size_t most, char *line)
+{
+    size_t length = 0;
+    int c = 0;
+    while (length < most && c != '\n' && (c = getc_unlocked(file)) != EOF) {
+        line[length++] = (char)c;
+    }
+    return length;
+}
+
 static enum err read_lines(struct population *p, FILE *file, size_t most, const char *path,
                            enum err (*add)(struct population *p, char *line))
 {
-    char *line = NULL;
-    size_t room = 0;
+    char line[MAX_LINE_BYTES + 1];
+    size_t length = 0;
     size_t number = 0;
     size_t added = 0;
     enum err e = ERR_OK;
-    while (e == ERR_OK && added < most && getline(&line, &room, file) > 0) {
+    while (e == ERR_OK && added < most && (length = read_line(file, MAX_LINE_BYTES, line)) > 0) {
         number++;
+        line[length] = '\0';
         line[strcspn(line, "\r\n")] = '\0';
-        if (line[0] != '\0') {
+        if (length == MAX_LINE_BYTES) {
+            e = ERR_NOMEM;
+        } else if (line[0] != '\0') {
             e = add(p, line);
             added++;
         }
@@ -147,10 +162,7 @@ static enum err read_lines(struct population *p, FILE *file, size_t most, const 
                      e == ERR_NOMEM ? "too long" : "not what is expected");
         }
     }
-    if (line != NULL) {
-        OPENSSL_cleanse(line, room);
-        free(line);
-    }
+    OPENSSL_cleanse(line, sizeof(line));
     if (e == ERR_OK && added == 0) {
         complain("%s is empty", path);
         return ERR_CONFIG;

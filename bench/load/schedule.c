@@ -97,9 +97,9 @@ int64_t schedule_due(const struct schedule *s, uint64_t index)
         i--;
     }
     const struct schedule_phase *p = &s->phases[i];
-    double within = seconds_until(p, (double)index - p->begin_index);
-    int64_t due = p->begin_ns + (int64_t)(within * (double)NS_PER_S);
-    return due < s->end_ns ? due : INT64_MAX;
+    double within_ns = seconds_until(p, (double)index - p->begin_index) * (double)NS_PER_S;
+    bool is_due = within_ns < (double)(s->end_ns - p->begin_ns);
+    return is_due ? p->begin_ns + (int64_t)within_ns : INT64_MAX;
 }
 
 static size_t phase_at(const struct schedule *s, int64_t ns)

@@ -167,6 +167,9 @@ static bool send_now(struct worker *w)
 
 static void set_timer(struct worker *w)
 {
+    if (w->next_due_ns >= w->end_ns) {
+        return;
+    }
     int64_t at_ns = w->next_due_ns + atomic_load(&w->run->begin_at_ns);
     struct itimerspec when = { .it_value = { .tv_sec = (time_t)(at_ns / NS_PER_S),
                                              .tv_nsec = (long)(at_ns % NS_PER_S) } };
@@ -185,7 +188,7 @@ void worker_dispatch(struct worker *w)
     }
     while (send_due(w)) {
     }
-    if (w->free_slots.count > 0 && w->next_due_ns < w->end_ns) {
+    if (w->free_slots.count > 0) {
         set_timer(w);
     }
 }

@@ -140,6 +140,14 @@ TEST(what_is_due_never_goes_back_in_time)
     CHECK_INT(index, schedule_count(&s, s.end_ns));
 }
 
+TEST(what_is_due_after_more_time_than_there_is_is_never_due)
+{
+    struct schedule s = schedule("0.0000000001", 0, 0, S);
+    CHECK_INT(schedule_due(&s, 0), 0);
+    CHECK_INT(schedule_due(&s, 1), INT64_MAX);
+    CHECK_INT(schedule_due(&s, UINT64_MAX), INT64_MAX);
+}
+
 TEST(max_is_a_closed_loop_with_an_end)
 {
     struct schedule s = schedule("max", 0, S, 4 * S);
@@ -283,6 +291,7 @@ int main(void)
               cmocka_unit_test(steps_follow_each_other_each_for_its_length),
               cmocka_unit_test(a_ramp_rises_from_nothing_and_is_not_measured_nor_is_the_warm_up),
               cmocka_unit_test(what_is_due_never_goes_back_in_time),
+              cmocka_unit_test(what_is_due_after_more_time_than_there_is_is_never_due),
               cmocka_unit_test(max_is_a_closed_loop_with_an_end),
               cmocka_unit_test(an_impossible_rate_is_refused),
               cmocka_unit_test(limits_are_judged_by_route_and_over_all),
