@@ -1,9 +1,9 @@
 /* app.c - store, tokens, engine and domain from the settings. */
 #include "files.h"
 #include "parts.h"
+#include "work.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,13 +11,12 @@
 #include <unistd.h>
 
 #define CLI_BUSY_MS 5000 /* a person waits longer than a client */
-#define HEAP_ARENAS 2    /* more of them keep memory that nobody uses */
 
 void parts_settle_process(void)
 {
     (void)umask(S_IRWXG | S_IRWXO);
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 }); /* a core holds keys and passwords */
-    (void)mallopt(M_ARENA_MAX, HEAP_ARENAS);
+    memory_settle();
 }
 
 bool parts_has_ring(const struct config *c)
@@ -107,6 +106,7 @@ static enum err open_store(struct app *app, unsigned readers, int64_t busy_timeo
         .clock = &app->clock,
         .readers = readers,
         .busy_timeout_ms = busy_timeout_ms,
+        .meanwhile = work_meanwhile,
         .pool = (unsigned)c->mongo_pool,
         .pool_wait_ms = c->mongo_pool_wait_ms,
         .selection_timeout_ms = c->mongo_selection_ms,

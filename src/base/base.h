@@ -11,6 +11,7 @@
 #include "errors.h"   /* IWYU pragma: export */
 #include "json_out.h" /* IWYU pragma: export */
 #include "log.h"      /* IWYU pragma: export */
+#include "memory.h"   /* IWYU pragma: export */
 #include "metrics.h"  /* IWYU pragma: export */
 #include "secret.h"   /* IWYU pragma: export */
 #include "siphash.h"  /* IWYU pragma: export */

@@ -207,6 +207,9 @@ static void on_tick(uv_timer_t *timer)
             l->net->options.on_time_up(l->net->options.context);
         }
     }
+    if (memory_has_gone(&l->most_conns, l->conns)) {
+        memory_give_back();
+    }
     bool paused = resume_accepting(l);
     if (l->conns == 0 && !paused) {
         (void)uv_timer_stop(&l->tick);

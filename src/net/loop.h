@@ -42,6 +42,7 @@ struct loop {
     unsigned steps;                           /* of handshakes, made since steps_ms */
     uint64_t steps_ms;
     size_t conns;                               /* allocated: on a list, or closed and lent out */
+    size_t most_conns;                          /* since their memory was last given back */
     struct conn *serving;                       /* whose bytes are in the buffers below */
     size_t answers;                             /* given in the present turn */
     struct buf plain_in, plain_out, cipher_out; /* empty between turns */

@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include <stdalign.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -274,6 +275,54 @@ TEST(a_secret_file_is_private_when_only_we_or_root_may_read_it)
     CHECK(secret_file_is_private(&mounted) == (geteuid() != 0));
 }
 
+/* ---- memory that goes back ---- */
+
+TEST(memory_goes_back_when_a_quarter_of_many_things_has_gone)
+{
+    size_t most = 0;
+    CHECK(!memory_has_gone(&most, 1000));
+    CHECK(!memory_has_gone(&most, 751));
+    CHECK(memory_has_gone(&most, 750));
+    CHECK(!memory_has_gone(&most, 750));
+    CHECK(!memory_has_gone(&most, 900));
+    CHECK(memory_has_gone(&most, 600));
+}
+
+TEST(memory_of_few_things_stays_but_for_the_last_of_many)
+{
+    size_t most = 0;
+    CHECK(!memory_has_gone(&most, 63));
+    CHECK(!memory_has_gone(&most, 0));
+    CHECK(!memory_has_gone(&most, 64));
+    CHECK(memory_has_gone(&most, 0));
+    CHECK(!memory_has_gone(&most, 0));
+    CHECK(!memory_has_gone(&most, 100));
+    CHECK(memory_has_gone(&most, 20));
+    CHECK(!memory_has_gone(&most, 10));
+    CHECK(memory_has_gone(&most, 0));
+    CHECK(!memory_has_gone(&most, 0));
+}
+
+TEST(giving_memory_back_harms_none_that_is_in_use)
+{
+    enum { PIECES = 2000, BYTES = 600 };
+    char *pieces[PIECES];
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i] = malloc(BYTES);
+        CHECK(pieces[i] != NULL);
+        memset(pieces[i], i % 128, BYTES);
+    }
+    for (int i = 0; i < PIECES; i += 2) {
+        free(pieces[i]);
+    }
+    memory_give_back();
+    for (int i = 1; i < PIECES; i += 2) {
+        CHECK(pieces[i][0] == i % 128 && pieces[i][BYTES - 1] == i % 128);
+        free(pieces[i]);
+    }
+    memory_give_back();
+}
+
 int main(void)
 {
     RUN_TESTS(cmocka_unit_test(a_buffer_takes_exactly_its_ceiling_and_refuses_one_byte_more),
@@ -294,5 +343,8 @@ int main(void)
               cmocka_unit_test(a_secret_is_a_copy_of_its_own),
               cmocka_unit_test(secrets_compare_by_all_bytes_and_the_length),
               cmocka_unit_test(random_bytes_differ_and_a_wipe_leaves_zeros),
-              cmocka_unit_test(a_secret_file_is_private_when_only_we_or_root_may_read_it));
+              cmocka_unit_test(a_secret_file_is_private_when_only_we_or_root_may_read_it),
+              cmocka_unit_test(memory_goes_back_when_a_quarter_of_many_things_has_gone),
+              cmocka_unit_test(memory_of_few_things_stays_but_for_the_last_of_many),
+              cmocka_unit_test(giving_memory_back_harms_none_that_is_in_use));
 }
