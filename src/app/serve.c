@@ -24,6 +24,7 @@
 #define START_BYTES    ((size_t)1024 * 1024)
 #define LOG_RING_BYTES ((size_t)1024 * 1024)
 #define CERT_SPARE_MS  (INT64_C(7) * 24 * 3600 * 1000)
+#define STORE_NESTED   8 /* requests that one worker begins while a refresh of its waits */
 #define EXIT_WORLD     1
 #define EXIT_CONFIG    2
 
@@ -110,6 +111,7 @@ static enum err open_work(struct serve *s)
         .threads = s->sizes.store_workers,
         .queue_max = (unsigned)c->store_queue,
         .stack_bytes = s->sizes.worker_stack_bytes,
+        .nested_max = config_uses_mongo(c) ? 0 : STORE_NESTED,
     };
     struct work_options password = {
         .name = "password",

@@ -48,6 +48,7 @@ struct sqlite_writer {
     int64_t failed_at_us;      /* writer thread: when that was last told; 0: never */
     int64_t busy_timeout_ms;   /* fixed */
     const struct clock *clock; /* fixed */
+    void (*meanwhile)(void);   /* fixed */
     pthread_t thread;          /* fixed */
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t wake;
@@ -61,7 +62,8 @@ void sqlite_writer_stop(struct sqlite_writer *w);
 /* What `change` gave, once that is committed; ERR_UNAVAILABLE when its group was not. */
 MUST_CHECK enum err sqlite_write(struct sqlite_writer *w, sqlite_change_fn *change, void *argument);
 /* The same, cheaper, for a change that writes by one statement, after which nothing of it can fail:
- * a statement that fails leaves nothing behind, so that it needs no savepoint. */
+ * a statement that fails leaves nothing behind, so that it needs no savepoint. While it waits the
+ * thread is lent to store_options.meanwhile: the caller holds no lock. */
 MUST_CHECK enum err sqlite_write_last(struct sqlite_writer *w, sqlite_change_fn *change,
                                       void *argument);
 

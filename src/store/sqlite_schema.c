@@ -121,7 +121,17 @@ static const char schema_5[] =
     "DROP TABLE keys;"
     "ALTER TABLE keys_5 RENAME TO keys;";
 
-static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
+/* An index over what each refresh moves would be written with each refresh: this one is over a
+ * midnight behind it (sqlite_sessions.c). */
+static const char schema_6[] =
+    "ALTER TABLE sessions ADD COLUMN sweep_at INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE sessions SET sweep_at = (idle_expires_at / 86400000 + 2) * 86400000;"
+    "DROP INDEX sessions_expiry;"
+    "CREATE INDEX sessions_sweep ON sessions (sweep_at);";
+
+static const char *const migrations[] = {
+    schema_1, schema_2, schema_3, schema_4, schema_5, schema_6
+};
 #define NEWEST_SCHEMA ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
 
 struct identity {

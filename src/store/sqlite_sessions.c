@@ -22,10 +22,20 @@ enum err sqlite_session_read(struct sqlite_query *q, struct arena *a, void *ret_
     return ERR_OK;
 }
 
+/* The second midnight after a session has expired. It moves once a day, and so does what the sweep
+ * looks for: a refresh seldom writes to more than the session's own row. */
+static int64_t sweep_at(const struct store_session *s)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    _Static_assert(STORE_SWEEP_AFTER_MS <= DAY_MS, "a whole day lies before it at least");
+    return (s->idle_expires_at / DAY_MS + 2) * DAY_MS;
+}
+
 /* ---- adding ---- */
-static const char sql_insert[] = "INSERT INTO sessions (" SQLITE_SESSION_COLUMNS ")"
-                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-                                 " ON CONFLICT DO NOTHING";
+static const char sql_insert[] =
+    "INSERT INTO sessions (" SQLITE_SESSION_COLUMNS ", sweep_at)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    " ON CONFLICT DO NOTHING";
 /* Sessions of an older epoch are dead already, but the kept one: they do not count. */
 static const char sql_evict[] =
     "UPDATE sessions SET revoked_at = ?4 WHERE id IN ("
@@ -61,6 +71,7 @@ enum err sqlite_session_insert(struct sqlite_conn *c, const struct store_session
     sqlite_bind_int(&q, s->revoked_at);
     sqlite_bind_text(&q, sqlite_present(s->ip));
     sqlite_bind_text(&q, sqlite_present(s->agent));
+    sqlite_bind_int(&q, sweep_at(s));
     int64_t changed = 0;
     TRY(sqlite_run(&q, &changed));
     return changed == 1 ? ERR_OK : ERR_CONFLICT;
@@ -174,9 +185,11 @@ static enum err session_list(struct store *s, struct uuid user_id, size_t max, s
 }
 
 /* ---- refreshing ---- */
-static const char sql_rotate[] =
-    "UPDATE sessions SET counter = ?2, rotated_at = ?3, last_used_at = ?3, idle_expires_at = ?4,"
-    " ip = ?5, agent = ?6 WHERE id = ?1";
+#define ROTATE                                                                                     \
+    "UPDATE sessions SET counter = ?2, rotated_at = ?3, last_used_at = ?3, idle_expires_at = ?4,"  \
+    " ip = ?5, agent = ?6"
+static const char sql_rotate[] = ROTATE " WHERE id = ?1";
+static const char sql_rotate_daily[] = ROTATE ", sweep_at = ?7 WHERE id = ?1";
 
 struct rotation {
     const struct store_rotation *what;
@@ -207,16 +220,20 @@ static enum err turn(struct rotation *r)
     return arena_copy(r->arena, sqlite_present(r->what->agent), &s->agent);
 }
 
-static enum err write_turn(struct sqlite_conn *c, const struct store_session *s)
+/* SQLite writes to each index over a column that is named, whatever its value. */
+static enum err write_turn(struct sqlite_conn *c, const struct store_session *s, bool is_new_day)
 {
     AUTO(sqlite_query) struct sqlite_query q = { 0 };
-    TRY(sqlite_query_open(c, sql_rotate, &q));
+    TRY(sqlite_query_open(c, is_new_day ? sql_rotate_daily : sql_rotate, &q));
     sqlite_bind_uuid(&q, s->id);
     sqlite_bind_int(&q, s->counter);
     sqlite_bind_int(&q, s->rotated_at);
     sqlite_bind_int(&q, s->idle_expires_at);
     sqlite_bind_text(&q, s->ip);
     sqlite_bind_text(&q, s->agent);
+    if (is_new_day) {
+        sqlite_bind_int(&q, sweep_at(s));
+    }
     return sqlite_run(&q, NULL);
 }
 
@@ -234,9 +251,10 @@ static enum err look_and_rotate(struct sqlite_conn *c, int64_t now_ms, void *arg
     if (!may_rotate(r->what, session, now_ms)) {
         return ERR_OK;
     }
+    int64_t swept_at = sweep_at(session);
     TRY(turn(r));
     r->result.rotated = true;
-    return write_turn(c, session);
+    return write_turn(c, session, sweep_at(session) != swept_at);
 }
 
 static enum err session_rotate(struct store *s, const struct store_rotation *rotation,

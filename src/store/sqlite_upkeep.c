@@ -22,7 +22,7 @@ static enum err heartbeat(struct store *s)
 /* ---- sweeping ---- */
 static const char sweep_sessions[] =
     "DELETE FROM sessions WHERE id IN"
-    " (SELECT id FROM sessions WHERE idle_expires_at < ?1 ORDER BY idle_expires_at LIMIT ?2)";
+    " (SELECT id FROM sessions WHERE sweep_at < ?1 ORDER BY sweep_at LIMIT ?2)";
 static const char sweep_revocations[] =
     "DELETE FROM revocations WHERE sequence IN"
     " (SELECT sequence FROM revocations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
@@ -34,7 +34,7 @@ static const struct {
     const char *sql;
     int64_t after_ms;
 } sweeps[] = {
-    { sweep_sessions, STORE_SWEEP_AFTER_MS },
+    { sweep_sessions, 0 }, /* it is in sweep_at */
     { sweep_revocations, STORE_SWEEP_AFTER_MS },
     { sweep_users, STORE_TOMBSTONE_AFTER_MS },
 };

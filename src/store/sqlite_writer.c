@@ -147,6 +147,7 @@ enum err sqlite_writer_start(struct sqlite_writer *w, struct sqlite_conn *c,
         .conn = *c,
         .clock = options->clock,
         .busy_timeout_ms = options->busy_timeout_ms,
+        .meanwhile = options->meanwhile,
     };
     *c = (struct sqlite_conn){ 0 };
     sqlite_log_watch(&w->log, &w->conn);
@@ -189,6 +190,9 @@ static enum err write_job(struct sqlite_writer *w, struct sqlite_job job)
     if (is_first) {
         /* Not under the lock: the writer would only wait for it. */
         (void)pthread_cond_signal(&w->wake);
+    }
+    if (job.writes_last && w->meanwhile != NULL) {
+        w->meanwhile();
     }
     while (sem_wait(&job.done) != 0) {
         INVARIANT(errno == EINTR);

@@ -20,6 +20,8 @@ struct store_options {
     const struct clock *clock;    /* the store's clock, where the backend has none of its own */
     unsigned readers;             /* sqlite: connections for reading */
     int64_t busy_timeout_ms;      /* sqlite: how long another process may hold the file */
+    void (*meanwhile)(void);      /* sqlite: what else a thread does before store_session_rotate()
+                                     sleeps, on top of its stack; NULL: nothing */
     unsigned pool;                /* mongodb: connections to a server, at most */
     int64_t pool_wait_ms;         /* mongodb: for one of them */
     int64_t selection_timeout_ms; /* mongodb: for a primary */
@@ -174,8 +176,8 @@ void store_revocation_watch(struct store *s, store_put_fn *on_put, void *argumen
 /* ---- upkeep ---- */
 /* A small durable write: the store is there and takes changes. */
 MUST_CHECK enum err store_heartbeat(struct store *s);
-/* Deletes at most `max` rows that expired more than a day ago, where the server does not do that by
- * itself; *ret_more: call again. */
+/* Deletes at most `max` rows that expired more than a day ago (sessions: two at most), where the
+ * server does not do that by itself; *ret_more: call again. */
 MUST_CHECK enum err store_sweep(struct store *s, size_t max, bool *ret_more);
 
 #include "bulk.h"

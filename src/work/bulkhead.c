@@ -22,10 +22,19 @@ struct work_bulkhead {
     pthread_cond_t filled;
     /* Under the lock. */
     struct queue queue;
-    unsigned busy; /* workers that hold an item */
+    unsigned busy;   /* workers that hold an item */
+    unsigned idle;   /* workers that sleep until there is one */
+    unsigned waking; /* of these, on their way */
     bool stopping;
     double us_per_cost; /* measured; 0: not yet */
 };
+
+/* The present thread, if it is a worker. */
+static _Thread_local struct {
+    struct work_bulkhead *bulkhead;
+    unsigned nested;   /* items on its stack below the present one */
+    int64_t nested_us; /* of the present one's time, what went to others that it let run */
+} here;
 
 /* Under the lock. Somebody is free to take the item at once. */
 static bool has_idle_worker(const struct work_bulkhead *b)
@@ -117,6 +126,17 @@ static void give_back_unrun(struct work_item *item, enum metrics_refused cause)
     mailbox_post(item->mailbox, item);
 }
 
+/* Under the lock: is one more worker to be woken? Where items let others run in their place, who is
+ * woken takes several: half of what is allowed, since some come in ones. Each that is woken asks
+ * again. */
+static bool calls_worker(struct work_bulkhead *b)
+{
+    unsigned each = 1 + b->options.nested_max / 2;
+    bool calls = b->waking < b->idle && b->queue.count > b->waking * each;
+    b->waking += calls;
+    return calls;
+}
+
 /* Under the lock. */
 static struct verdict enter(struct work_bulkhead *b, struct work_item *item)
 {
@@ -139,8 +159,9 @@ enum err work_submit(struct work_bulkhead *b, struct work_item *item, int64_t *r
     INVARIANT((unsigned)item->class < WORK_CLASS_COUNT);
     pthread_mutex_lock(&b->lock);
     struct verdict v = enter(b, item);
+    bool calls = calls_worker(b);
     pthread_mutex_unlock(&b->lock);
-    if (v.taken) {
+    if (calls) {
         /* Not under the lock: who is woken would only wait for it. */
         pthread_cond_signal(&b->filled);
     }
@@ -189,30 +210,58 @@ static void judge(const struct work_bulkhead *b, struct work_item *item)
     }
 }
 
-/* The next item with its fate, or NULL: the bulkhead is closing and nothing waits any more. */
+/* Under the lock: the next item with its fate, or NULL. */
+static struct work_item *pop(struct work_bulkhead *b)
+{
+    struct work_item *item = queue_pop(&b->queue);
+    if (item != NULL) {
+        judge(b, item);
+    }
+    return item;
+}
+
+/* Under the lock. Who wakes up uncalled is taken for one of those who are called: then one too many
+ * is called, never one too few. */
+static void sleep_until_filled(struct work_bulkhead *b)
+{
+    b->idle++;
+    pthread_cond_wait(&b->filled, &b->lock);
+    b->idle--;
+    if (b->waking > 0) {
+        b->waking--;
+    }
+}
+
+/* NULL: the bulkhead is closing and nothing waits any more. */
 static struct work_item *take(struct work_bulkhead *b)
 {
     pthread_mutex_lock(&b->lock);
     while (b->queue.count == 0 && !b->stopping) {
-        pthread_cond_wait(&b->filled, &b->lock);
+        sleep_until_filled(b);
     }
-    struct work_item *item = queue_pop(&b->queue);
-    if (item != NULL) {
-        b->busy++;
-        judge(b, item);
-    }
+    struct work_item *item = pop(b);
+    b->busy += item != NULL;
+    bool calls = calls_worker(b);
     pthread_mutex_unlock(&b->lock);
+    if (calls) {
+        pthread_cond_signal(&b->filled);
+    }
     return item;
 }
 
-/* Returns the microseconds it took. */
+/* Returns the microseconds it took, those of the items that it let run left out. */
 static int64_t perform(struct work_item *item)
 {
     int64_t start = clock_monotonic_us();
+    int64_t outer_us = here.nested_us;
+    here.nested_us = 0;
     metrics_gauge_move(METRIC_QUEUE_DEPTH, item->class, -1);
     metrics_observe_us(METRIC_QUEUE_WAIT, item->class, item->waited_us);
     item->run(item);
-    return clock_monotonic_us() - start;
+    int64_t all_us = clock_monotonic_us() - start;
+    int64_t own_us = all_us - here.nested_us;
+    here.nested_us = outer_us + all_us;
+    return own_us;
 }
 
 /* Under the lock. */
@@ -230,7 +279,7 @@ static void handle(struct work_bulkhead *b, struct work_item *item)
     bool runs = item->fate == WORK_RAN;
     int64_t took_us = runs ? perform(item) : 0;
     pthread_mutex_lock(&b->lock);
-    b->busy--;
+    b->busy -= here.nested == 0;
     if (runs) {
         measure(b, item->cost, took_us);
     }
@@ -243,9 +292,26 @@ static void handle(struct work_bulkhead *b, struct work_item *item)
     }
 }
 
+void work_meanwhile(void)
+{
+    struct work_bulkhead *b = here.bulkhead;
+    if (b == NULL || here.nested >= b->options.nested_max) {
+        return;
+    }
+    pthread_mutex_lock(&b->lock);
+    struct work_item *item = pop(b);
+    pthread_mutex_unlock(&b->lock);
+    if (item != NULL) {
+        here.nested++;
+        handle(b, item);
+        here.nested--;
+    }
+}
+
 static void *worker_main(void *bulkhead)
 {
     struct work_bulkhead *b = bulkhead;
+    here.bulkhead = b;
     for (;;) {
         struct work_item *item = take(b);
         if (item == NULL) {

@@ -66,6 +66,8 @@ struct work_options {
     unsigned threads;
     unsigned queue_max; /* items waiting */
     size_t stack_bytes; /* of each thread */
+    /* Items that a worker may begin inside others by work_meanwhile(); 0: none. */
+    unsigned nested_max;
     /* Of the threads' time, in proportion to each other, at most 100, while several classes wait; 0
      * is 1. REGISTER_SHARE. */
     unsigned share[WORK_CLASS_COUNT];
@@ -89,6 +91,10 @@ MUST_CHECK enum err work_submit(struct work_bulkhead *b, struct work_item *item,
 /* The client has gone: an item that waits is taken out at once and counts no more for anybody; one
  * that runs may ask. done() is still called, later. Between submit and done() only. */
 void work_abandon(struct work_item *item);
+/* In run(), by who is about to sleep and holds no lock: one item that waits, if there is any, runs
+ * to its end first. What many wait for together is so waited for by few threads. Elsewhere:
+ * nothing. */
+void work_meanwhile(void);
 /* In run(): has the client gone meanwhile? */
 bool work_is_abandoned(const struct work_item *item);
 

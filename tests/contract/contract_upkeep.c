@@ -72,7 +72,7 @@ TEST(what_expired_more_than_a_day_ago_is_swept_in_portions)
     skip_where_the_server_sweeps();
     AUTO(store) struct store *s = contract_open_empty();
     fill(s);
-    contract_pass_time(24 * HOUR_MS + 1);
+    contract_pass_time(48 * HOUR_MS + 1); /* a session may be left for a second day */
     bool more = false;
     size_t gone = 0;
     for (int i = 0; i < 3; i++) {
@@ -86,6 +86,35 @@ TEST(what_expired_more_than_a_day_ago_is_swept_in_portions)
     CHECK_INT(count_sessions(s), 4);
     CHECK_INT(count_revocations(s), 4);
     CHECK_ERR(store_sweep(s, 0, &more), ERR_OK);
+}
+
+TEST(a_session_is_swept_by_its_last_refresh)
+{
+    skip_where_the_server_sweeps();
+    AUTO(store) struct store *s = contract_open_empty();
+    CONTRACT_ARENA(a);
+    struct store_session session = contract_session(1, contract_id(77));
+    session.idle_expires_at = CONTRACT_START_MS + HOUR_MS;
+    session.expires_at = CONTRACT_START_MS + 1000 * HOUR_MS;
+    CHECK_ERR(store_session_add(s, &session, 10, NULL), ERR_OK);
+    bool more = true;
+    for (int64_t i = 0; i < 150; i++) {
+        contract_pass_time(HOUR_MS / 2);
+        struct store_rotation rotation = {
+            .id = session.id, .master_key = session.master_key, .counter = i, .idle_ttl_ms = HOUR_MS
+        };
+        struct store_rotated r = { 0 };
+        CHECK_ERR(store_session_rotate(s, &rotation, &a, &r), ERR_OK);
+        CHECK(r.rotated);
+        CHECK_ERR(store_sweep(s, 100, &more), ERR_OK);
+        arena_reset(&a);
+    }
+    contract_pass_time(25 * HOUR_MS);
+    CHECK_ERR(store_sweep(s, 100, &more), ERR_OK);
+    CHECK_ERR(store_session_get(s, session.id, &a, &session), ERR_OK);
+    contract_pass_time(24 * HOUR_MS + 1);
+    CHECK_ERR(store_sweep(s, 100, &more), ERR_OK);
+    CHECK_ERR(store_session_get(s, session.id, &a, &session), ERR_NOT_FOUND);
 }
 
 TEST(a_tombstone_is_swept_after_thirty_days_and_the_living_never)
@@ -111,4 +140,5 @@ TEST(a_tombstone_is_swept_after_thirty_days_and_the_living_never)
 CONTRACT_GROUP(contract_upkeep, cmocka_unit_test(the_heart_beats_again_and_again),
                cmocka_unit_test(what_expired_less_than_a_day_ago_is_not_swept),
                cmocka_unit_test(what_expired_more_than_a_day_ago_is_swept_in_portions),
+               cmocka_unit_test(a_session_is_swept_by_its_last_refresh),
                cmocka_unit_test(a_tombstone_is_swept_after_thirty_days_and_the_living_never));
