@@ -30,7 +30,7 @@ struct auth_record {
 };
 
 /* ---- out ---- */
-#define AUTH_EXPORT_PAGE 64 /* users */
+#define AUTH_EXPORT_PAGE 1000 /* users */
 /* What of a user decides whether a session lives. */
 struct auth_export_owner {
     struct uuid id, epoch_keep;

@@ -16,7 +16,7 @@ from service import PASSWORD, Service, bearer, random_master_key, unique_name, w
 HASH = "$2b$04$SiVjeSZ7qvyJs2DQVVA/Dud.kmWD41pzb/K33kjOMt1M6vwdygoFC"  # of "password"
 FOREIGN = "pbkdf2_sha256$1000$abcdefgh$vNFr/16sLkcxT3HS5CKOhAbUS6+i5mshQdhBrE3fmqE="
 HEADER = {"type": "header", "format": "doorward", "version": 1}
-LONG_S = 600
+LONG_S = 1200
 
 
 @pytest.fixture
@@ -178,12 +178,13 @@ def run(service, *arguments, **streams):
     return done.stderr.decode()
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(2 * LONG_S)])])
+# SecantusDB reads the rest of the collection for each page of an export: what a database answers in milliseconds, it does in seconds.
+@pytest.mark.parametrize("count", [2100, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3 * LONG_S)])])
 def test_many_users_are_byte_equal_after_a_round_trip(open_old, open_new, tmp_path, count):
     source = tmp_path / "source.ndjson"
     source.write_text(file_of(*many(count)))
     files = []
-    for number, deployment in enumerate((open_old(), open_new(), open_old())):
+    for number, deployment in enumerate((open_old(), open_new(MONGO_SOCKET_TIMEOUT_MS=30000), open_old())):
         with open(files[-1] if files else source) as lines:
             said = run(deployment, "import", stdin=lines)
         assert f"added users {count}," in said and "refused 0" in said
