@@ -63,7 +63,7 @@ TEST(bytes_that_trickle_in_do_not_extend_the_limit)
         client_send(&c, SPAN("a"));
         sent++;
     }
-    CHECK(sent < 200);
+    CHECK(sent < 1500); /* half a minute */
     check_408(&c);
     client_close(&c);
     world_close(&w);
@@ -74,7 +74,7 @@ static void idle_too_long(bool tls)
     struct world w;
     struct client c;
     world_init(&w, tls);
-    w.options.idle_timeout_ms = 150;
+    w.options.idle_timeout_ms = 2000; /* a slow machine asks within it */
     world_start(&w);
     client_open(&c, &w);
     client_get(&c, "/1");
@@ -109,7 +109,7 @@ static void slow_reader(bool tls)
     struct world w;
     struct client c;
     world_init(&w, tls);
-    w.options.write_timeout_ms = 200;
+    w.options.write_timeout_ms = 2000; /* a slow machine reads the head within it */
     world_start(&w);
     client_open(&c, &w);
     client_get(&c, "/big");
@@ -276,7 +276,7 @@ TEST(without_descriptors_it_neither_spins_nor_drops_and_goes_on_by_itself)
     }
     uint64_t tries = failed_accepts() - failed;
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    CHECK(tries >= 3 && tries < 10);
+    CHECK(tries >= 3 && tries < 1000); /* a loop that spins tries as often in milliseconds */
     check_answer(&waiting, "/1");
     world_release(&w);
     check_answer(&busy, "/later");
