@@ -41,13 +41,41 @@ static void write_id(const uint8_t id[MASTER_ID_BYTES], char text[static MASTER_
     }
 }
 
+/* HMAC() would look its methods up by name, under locks, at each call. */
+static enum err open_mac(const uint8_t key[static MASTER_KEY_BYTES], EVP_MAC_CTX **ret_mac)
+{
+    EVP_MAC *method = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *mac = method == NULL ? NULL : EVP_MAC_CTX_new(method);
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    bool done = mac != NULL && EVP_MAC_init(mac, key, MASTER_KEY_BYTES, parameters) == 1;
+    EVP_MAC_free(method); /* the context has its own reference */
+    if (!done) {
+        EVP_MAC_CTX_free(mac);
+        return ERR_INTERNAL;
+    }
+    *ret_mac = mac;
+    return ERR_OK;
+}
+
+static enum err derive_mac(struct master *m, struct span raw)
+{
+    uint8_t key[MASTER_KEY_BYTES];
+    TRY(derive(raw, "refresh", key, sizeof(key)));
+    enum err e = open_mac(key, &m->refresh_mac);
+    secret_wipe(key, sizeof(key));
+    return e;
+}
+
 static enum err derive_all(struct master *m, struct span raw)
 {
     TRY(derive(raw, "id", m->id, sizeof(m->id)));
     TRY(derive(raw, "wrap", m->wrap_key, sizeof(m->wrap_key)));
-    TRY(derive(raw, "refresh", m->refresh_key, sizeof(m->refresh_key)));
     write_id(m->id, m->id_text);
-    return ERR_OK;
+    return derive_mac(m, raw);
 }
 
 enum err masters_init(struct masters *m, const struct span *raw, size_t count)
@@ -57,23 +85,25 @@ enum err masters_init(struct masters *m, const struct span *raw, size_t count)
         return ERR_CONFIG;
     }
     for (size_t i = 0; i < count; i++) {
-        struct master next = { 0 };
+        struct master *next = &m->list[i];
         if (raw[i].length != TOKEN_MASTER_BYTES) {
             return ERR_CONFIG;
         }
-        TRY(derive_all(&next, raw[i]));
-        if (masters_find(m, next.id) != NULL) {
-            secret_wipe(&next, sizeof(next));
+        TRY(derive_all(next, raw[i]));
+        bool is_known = masters_find(m, next->id) != NULL;
+        m->count++;
+        if (is_known) {
             return ERR_CONFIG;
         }
-        m->list[m->count++] = next;
-        secret_wipe(&next, sizeof(next));
     }
     return derive(raw[0], "names", m->names_key, sizeof(m->names_key));
 }
 
 void masters_done(struct masters *m)
 {
+    for (size_t i = 0; i < m->count; i++) {
+        EVP_MAC_CTX_free(m->list[i].refresh_mac);
+    }
     secret_wipe(m, sizeof(*m));
 }
 

@@ -11,6 +11,8 @@
 
 #include "token.h"
 
+#include <openssl/types.h>
+
 #define MASTER_ID_BYTES  4
 #define MASTER_ID_LENGTH TOKEN_MASTER_ID_LENGTH /* as hexadecimal text */
 #define MASTER_KEY_BYTES 32
@@ -20,7 +22,7 @@ struct master {
     uint8_t id[MASTER_ID_BYTES];
     char id_text[MASTER_ID_LENGTH + 1];
     uint8_t wrap_key[MASTER_KEY_BYTES];
-    uint8_t refresh_key[MASTER_KEY_BYTES];
+    EVP_MAC_CTX *refresh_mac; /* has its key; copied for each use */
 };
 struct masters {
     struct master list[TOKEN_MASTER_MAX]; /* the first writes */
@@ -30,7 +32,7 @@ struct masters {
 
 /* ERR_CONFIG: none, too many, another length, or two with one id. */
 MUST_CHECK enum err masters_init(struct masters *m, const struct span *raw, size_t count);
-void masters_done(struct masters *m); /* wipes */
+void masters_done(struct masters *m); /* wipes; also after a failed masters_init() */
 /* NULL: not there. */
 const struct master *masters_find(const struct masters *m, const uint8_t id[MASTER_ID_BYTES]);
 const struct master *masters_find_text(const struct masters *m, struct span id_text);

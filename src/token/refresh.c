@@ -8,7 +8,6 @@
 #include "ring.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
 enum {
@@ -30,10 +29,12 @@ struct span token_master_id(const struct tokens *t)
 static enum err make_mac(const struct master *m, const uint8_t bytes[static MAC_AT],
                          uint8_t mac[static MAC_BYTES])
 {
-    unsigned length = 0;
-    const uint8_t *done =
-        HMAC(EVP_sha256(), m->refresh_key, sizeof(m->refresh_key), bytes, MAC_AT, mac, &length);
-    return done != NULL && length == MAC_BYTES ? ERR_OK : ERR_INTERNAL;
+    EVP_MAC_CTX *copy = EVP_MAC_CTX_dup(m->refresh_mac);
+    size_t length = 0;
+    bool done = copy != NULL && EVP_MAC_update(copy, bytes, MAC_AT) == 1 &&
+                EVP_MAC_final(copy, mac, &length, MAC_BYTES) == 1 && length == MAC_BYTES;
+    EVP_MAC_CTX_free(copy);
+    return done ? ERR_OK : ERR_INTERNAL;
 }
 
 enum err token_refresh_make(const struct tokens *t, const struct token_refresh *fields,
