@@ -20,9 +20,11 @@ static enum err heartbeat(struct store *s)
 }
 
 /* ---- sweeping ---- */
+/* sweep_at is only where to look: an older version that runs beside this one does not move it. */
 static const char sweep_sessions[] =
     "DELETE FROM sessions WHERE id IN"
-    " (SELECT id FROM sessions WHERE sweep_at < ?1 ORDER BY sweep_at LIMIT ?2)";
+    " (SELECT id FROM sessions WHERE sweep_at < ?1 AND idle_expires_at < ?1"
+    "   ORDER BY sweep_at LIMIT ?2)";
 static const char sweep_revocations[] =
     "DELETE FROM revocations WHERE sequence IN"
     " (SELECT sequence FROM revocations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";

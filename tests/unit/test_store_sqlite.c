@@ -522,6 +522,30 @@ TEST(a_file_of_the_third_schema_migrates_with_all_that_is_in_it)
     close_world(&w);
 }
 
+/* A process of a version that knows no sweep_at goes on with a file that a newer one has migrated:
+ * its sessions have the column's default. */
+TEST(sessions_that_an_older_version_writes_beside_a_newer_one_are_not_swept_while_they_live)
+{
+    struct world w;
+    open_world(&w);
+    struct store *s = open_good(&w);
+    const struct store_session session = { .id = id_of(0x11),
+                                           .user_id = id_of(1),
+                                           .idle_expires_at = INT64_C(4102444800000),
+                                           .expires_at = INT64_C(4102444800000) };
+    bool more = false;
+    CHECK_ERR(store_session_add(s, &session, 9, NULL), ERR_OK);
+    raw(&w, "UPDATE sessions SET sweep_at = 0");
+    CHECK_ERR(store_sweep(s, 9, &more), ERR_OK);
+    struct store_session found = { 0 };
+    CHECK_ERR(store_session_get(s, session.id, &w.arena, &found), ERR_OK);
+    raw(&w, "UPDATE sessions SET idle_expires_at = 1");
+    CHECK_ERR(store_sweep(s, 9, &more), ERR_OK);
+    CHECK_ERR(store_session_get(s, session.id, &w.arena, &found), ERR_NOT_FOUND);
+    store_close(s);
+    close_world(&w);
+}
+
 TEST(a_migrated_file_has_the_tables_of_a_new_one)
 {
     static const char tables[] =
@@ -736,26 +760,29 @@ TEST(the_log_does_not_grow_without_end)
 
 int main(void)
 {
-    RUN_TESTS(cmocka_unit_test(the_file_its_logs_and_its_directory_are_made_private),
-              cmocka_unit_test(a_file_that_others_may_read_is_made_private),
-              cmocka_unit_test(a_bad_uri_is_a_setting_that_is_not_acceptable),
-              cmocka_unit_test(a_path_is_only_a_path_whatever_it_looks_like),
-              cmocka_unit_test(a_directory_that_cannot_be_is_refused_in_one_line),
-              cmocka_unit_test(what_this_user_may_not_write_is_refused_in_one_line),
-              cmocka_unit_test(the_file_of_another_program_or_of_a_newer_doorward_is_left_alone),
-              cmocka_unit_test(a_locked_file_is_refused_at_the_start_in_one_line),
-              cmocka_unit_test(several_processes_start_together_on_a_new_file),
-              cmocka_unit_test(
-                  while_another_process_holds_the_file_writes_are_unavailable_and_reads_go_on),
-              cmocka_unit_test(
-                  with_the_disk_full_nothing_is_acknowledged_falsely_and_it_recovers_by_itself),
-              cmocka_unit_test(a_row_made_by_hand_is_an_error_and_no_crash),
-              cmocka_unit_test(a_table_made_by_hand_is_an_error_for_its_calls_and_no_crash),
-              cmocka_unit_test(a_file_of_the_first_schema_migrates_with_all_that_is_in_it),
-              cmocka_unit_test(a_file_of_the_third_schema_migrates_with_all_that_is_in_it),
-              cmocka_unit_test(a_migrated_file_has_the_tables_of_a_new_one),
-              cmocka_unit_test(a_migration_that_is_killed_half_way_is_made_again),
-              cmocka_unit_test(refreshes_of_many_threads_are_committed_in_groups),
-              cmocka_unit_test(with_the_disk_full_only_acknowledged_refreshes_are_there),
-              cmocka_unit_test(the_log_does_not_grow_without_end));
+    RUN_TESTS(
+        cmocka_unit_test(the_file_its_logs_and_its_directory_are_made_private),
+        cmocka_unit_test(a_file_that_others_may_read_is_made_private),
+        cmocka_unit_test(a_bad_uri_is_a_setting_that_is_not_acceptable),
+        cmocka_unit_test(a_path_is_only_a_path_whatever_it_looks_like),
+        cmocka_unit_test(a_directory_that_cannot_be_is_refused_in_one_line),
+        cmocka_unit_test(what_this_user_may_not_write_is_refused_in_one_line),
+        cmocka_unit_test(the_file_of_another_program_or_of_a_newer_doorward_is_left_alone),
+        cmocka_unit_test(a_locked_file_is_refused_at_the_start_in_one_line),
+        cmocka_unit_test(several_processes_start_together_on_a_new_file),
+        cmocka_unit_test(
+            while_another_process_holds_the_file_writes_are_unavailable_and_reads_go_on),
+        cmocka_unit_test(
+            with_the_disk_full_nothing_is_acknowledged_falsely_and_it_recovers_by_itself),
+        cmocka_unit_test(a_row_made_by_hand_is_an_error_and_no_crash),
+        cmocka_unit_test(a_table_made_by_hand_is_an_error_for_its_calls_and_no_crash),
+        cmocka_unit_test(a_file_of_the_first_schema_migrates_with_all_that_is_in_it),
+        cmocka_unit_test(a_file_of_the_third_schema_migrates_with_all_that_is_in_it),
+        cmocka_unit_test(
+            sessions_that_an_older_version_writes_beside_a_newer_one_are_not_swept_while_they_live),
+        cmocka_unit_test(a_migrated_file_has_the_tables_of_a_new_one),
+        cmocka_unit_test(a_migration_that_is_killed_half_way_is_made_again),
+        cmocka_unit_test(refreshes_of_many_threads_are_committed_in_groups),
+        cmocka_unit_test(with_the_disk_full_only_acknowledged_refreshes_are_there),
+        cmocka_unit_test(the_log_does_not_grow_without_end));
 }
