@@ -116,14 +116,14 @@ static void print_store(const struct sizes *s, const struct config *c, struct bu
 {
     if (s->store_connections > 0) {
         int64_t begin_ms = c->mongo_selection_ms + 2 * c->mongo_socket_ms;
-        int64_t operation_ms = 2 * (c->mongo_selection_ms + c->mongo_socket_ms);
+        int64_t end_ms = begin_ms + 2 * (c->mongo_selection_ms + c->mongo_socket_ms);
         buf_printf(out,
                    "  database     %zu connections; waits: %lld ms for one, %lld ms for a primary, "
                    "%lld ms for an answer; a call begins nothing after %lld ms and ends by %lld "
                    "ms\n",
                    s->store_connections, (long long)c->mongo_pool_wait_ms,
                    (long long)c->mongo_selection_ms, (long long)c->mongo_socket_ms,
-                   (long long)begin_ms, (long long)(begin_ms + operation_ms));
+                   (long long)begin_ms, (long long)end_ms);
     }
 }
 
