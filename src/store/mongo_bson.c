@@ -104,6 +104,22 @@ void mongo_put_words(bson_t *b, const char *name, struct span words)
     must(bson_append_array_end(b, &array));
 }
 
+void mongo_put_one_of(bson_t *b, const char *name, const struct uuid *ids, size_t count)
+{
+    bson_t condition;
+    bson_t list;
+    must(bson_append_document_begin(b, name, -1, &condition));
+    mongo_array_begin(&condition, "$in", &list);
+    for (uint32_t i = 0; i < count; i++) {
+        char room[16];
+        const char *key = NULL;
+        (void)bson_uint32_to_string(i, &key, room, sizeof(room));
+        mongo_put_uuid(&list, key, ids[i]);
+    }
+    must(bson_append_array_end(&condition, &list));
+    must(bson_append_document_end(b, &condition));
+}
+
 /* ---- reading ---- */
 static bool find(struct mongo_reader *r, const char *name, bson_iter_t *ret_field)
 {

@@ -40,6 +40,8 @@ void mongo_put_literal(bson_t *b, const char *name, struct span text);
 void mongo_array_begin(bson_t *b, const char *name, bson_t *ret_array);
 /* Words by single spaces, as an array. */
 void mongo_put_words(bson_t *b, const char *name, struct span words);
+/* {"$in": [ids]} */
+void mongo_put_one_of(bson_t *b, const char *name, const struct uuid *ids, size_t count);
 /* For BCON: a UUID as a value. */
 #define MONGO_UUID(id) BCON_BIN(BSON_SUBTYPE_UUID, (id).bytes, UUID_BYTES)
 /* For BCON: the server's time and a date field, in milliseconds (the field's 0 when absent). */

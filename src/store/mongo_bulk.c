@@ -105,28 +105,12 @@ static enum err users_add(struct store *s, const struct store_user *users, size_
     return add_all(&b, ret_results);
 }
 
-static void put_one_of(bson_t *filter, const struct uuid *ids, size_t count)
-{
-    bson_t condition;
-    bson_t list;
-    INVARIANT(bson_append_document_begin(filter, "_id", -1, &condition));
-    mongo_array_begin(&condition, "$in", &list);
-    for (uint32_t i = 0; i < count; i++) {
-        char room[16];
-        const char *key = NULL;
-        (void)bson_uint32_to_string(i, &key, room, sizeof(room));
-        mongo_put_uuid(&list, key, ids[i]);
-    }
-    INVARIANT(bson_append_array_end(&condition, &list));
-    INVARIANT(bson_append_document_end(filter, &condition));
-}
-
 static enum err users_find(struct store *s, const struct uuid *ids, size_t count, struct arena *a,
                            struct store_user **ret_users, size_t *ret_count)
 {
     AUTO(mongo_call) struct mongo_call c = { 0 };
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
-    put_one_of(&filter, ids, count);
+    mongo_put_one_of(&filter, "_id", ids, count);
     mongo_put_null(&filter, "deleted_at");
     TRY(mongo_call_open(s, "users", &c));
     struct mongo_query query = { .filter = &filter,

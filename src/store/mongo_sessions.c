@@ -182,18 +182,7 @@ static void keep_countable(struct places *p, const struct store_session *session
 static enum err revoke_all(struct mongo_call *c, const struct store_evicted *evicted)
 {
     AUTO(mongo_doc) bson_t filter = BSON_INITIALIZER;
-    bson_t condition;
-    bson_t ids;
-    INVARIANT(bson_append_document_begin(&filter, "_id", -1, &condition));
-    mongo_array_begin(&condition, "$in", &ids);
-    for (uint32_t i = 0; i < evicted->count; i++) {
-        char room[16];
-        const char *key = NULL;
-        (void)bson_uint32_to_string(i, &key, room, sizeof(room));
-        mongo_put_uuid(&ids, key, evicted->ids[i]);
-    }
-    INVARIANT(bson_append_array_end(&condition, &ids));
-    INVARIANT(bson_append_document_end(&filter, &condition));
+    mongo_put_one_of(&filter, "_id", evicted->ids, evicted->count);
     mongo_put_null(&filter, "revoked_at");
     AUTO(mongo_bson)
     bson_t *update = BCON_NEW("$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
