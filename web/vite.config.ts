@@ -17,5 +17,6 @@ export default defineConfig({
         modulePreload: { polyfill: false },
     },
     server: { proxy: Object.fromEntries(routes.map((route) => [`^${route}`, { target: service, secure: false }])) },
-    test: { include: ["src/**/*.test.ts"] },
+    /* Nothing takes so long where the machine is not busy. */
+    test: { include: ["src/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } },
 });
