@@ -316,6 +316,30 @@ static enum err take_row(const struct mongo_query *query, const bson_t *doc, str
     return ERR_OK;
 }
 
+/* Not mongoc_collection_aggregate(): Debian 13's libmongoc (1.30.4-1+deb13u3) refuses all its calls
+ * for the dot between the names of database and collection. One batch, since a second one would be
+ * of another session. NULL: `c->error` says why. */
+static mongoc_cursor_t *start_aggregate(struct mongo_call *c, const bson_t *pipeline, size_t max)
+{
+    AUTO(mongo_doc) bson_t command = BSON_INITIALIZER;
+    bson_t reply;
+    mongo_put_text(&command, "aggregate", span_of(mongoc_collection_get_name(c->collection)));
+    INVARIANT(bson_concat(&command, pipeline));
+    BCON_APPEND(&command, "cursor", "{", "batchSize", BCON_INT64((int64_t)max + 1), "}");
+    if (!mongoc_collection_read_command_with_opts(c->collection, &command, NULL, NULL, &reply,
+                                                  &c->error)) {
+        bson_destroy(&reply);
+        return NULL;
+    }
+    return mongoc_cursor_new_from_command_reply_with_opts(c->client, &reply, NULL);
+}
+
+/* A cursor that there is none of has failed already. */
+static bool is_read(struct mongo_call *c, mongoc_cursor_t *cursor)
+{
+    return cursor != NULL && !mongoc_cursor_error(cursor, &c->error);
+}
+
 static enum err take_rows(struct mongo_call *c, mongoc_cursor_t *cursor,
                           const struct mongo_query *query, struct arena *a, struct mongo_rows *rows,
                           bool *ret_again)
@@ -323,21 +347,19 @@ static enum err take_rows(struct mongo_call *c, mongoc_cursor_t *cursor,
     const bson_t *doc = NULL;
     *ret_again = false;
     rows->count = 0;
-    while (mongoc_cursor_next(cursor, &doc)) {
+    while (cursor != NULL && mongoc_cursor_next(cursor, &doc)) {
         TRY(take_row(query, doc, a, rows));
     }
-    bool failed = mongoc_cursor_error(cursor, &c->error);
-    return judge(c, !failed, ret_again);
+    return judge(c, is_read(c, cursor), ret_again);
 }
 
 static mongoc_cursor_t *start_find(struct mongo_call *c, const struct mongo_query *query)
 {
+    if (query->pipeline != NULL) {
+        return start_aggregate(c, query->pipeline, query->max);
+    }
     AUTO(mongo_doc) bson_t options = BSON_INITIALIZER;
     mongo_put_int(&options, "batchSize", (int64_t)query->max);
-    if (query->pipeline != NULL) {
-        return mongoc_collection_aggregate(c->collection, MONGOC_QUERY_NONE, query->pipeline,
-                                           &options, NULL);
-    }
     if (query->options != NULL) {
         INVARIANT(bson_concat(&options, query->options));
     }
@@ -365,11 +387,10 @@ static enum err take_one(struct mongo_call *c, mongoc_cursor_t *cursor, mongo_re
 {
     const bson_t *doc = NULL;
     *ret_again = false;
-    if (mongoc_cursor_next(cursor, &doc)) {
+    if (cursor != NULL && mongoc_cursor_next(cursor, &doc)) {
         return read(doc, a, ret_row);
     }
-    bool failed = mongoc_cursor_error(cursor, &c->error);
-    TRY(judge(c, !failed, ret_again));
+    TRY(judge(c, is_read(c, cursor), ret_again));
     return ERR_NOT_FOUND;
 }
 
@@ -384,8 +405,7 @@ struct look {
 static mongoc_cursor_t *start_look(struct mongo_call *c, const struct look *look)
 {
     if (look->pipeline != NULL) {
-        return mongoc_collection_aggregate(c->collection, MONGOC_QUERY_NONE, look->pipeline, NULL,
-                                           NULL);
+        return start_aggregate(c, look->pipeline, 1);
     }
     AUTO(mongo_doc) bson_t options = BSON_INITIALIZER;
     if (look->last != NULL) {

@@ -259,13 +259,8 @@ static bson_t *new_duplicates_pipeline(const struct index *x)
 static bool find_duplicate(struct mongo_call *c, const struct index *x, struct uuid *ret_example)
 {
     AUTO(mongo_bson) bson_t *pipeline = new_duplicates_pipeline(x);
-    const bson_t *doc = NULL;
     mongo_call_turn(c, x->collection);
-    mongoc_cursor_t *cursor =
-        mongoc_collection_aggregate(c->collection, MONGOC_QUERY_NONE, pipeline, NULL, NULL);
-    bool found = mongoc_cursor_next(cursor, &doc) && read_example(doc, NULL, ret_example) == ERR_OK;
-    mongoc_cursor_destroy(cursor);
-    return found;
+    return mongo_aggregate_one(c, pipeline, read_example, NULL, ret_example) == ERR_OK;
 }
 
 static enum err say_duplicate(const struct index *x, struct uuid example, struct arena *a,
