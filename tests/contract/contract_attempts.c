@@ -329,7 +329,10 @@ TEST(the_first_and_the_last_place_are_of_different_names)
     use_up(s, name_of(0, 1));
     use_up(s, name_of(STORE_STRANGERS - 1, 1));
     use_up(s, name_of(256, 1));
-    check_stranger(s, name_of(0, 1), ERR_TOO_MANY_ATTEMPTS, 1000);
+    /* Longer ago than the wait, where the clock runs: what tells is that the next one is longer. */
+    contract_pass_time(1000);
+    check_stranger(s, name_of(0, 1), ERR_OK, 0);
+    check_stranger(s, name_of(0, 1), ERR_TOO_MANY_ATTEMPTS, 2000);
 }
 
 TEST(a_name_takes_over_the_place_of_another_whose_failures_are_forgotten)
