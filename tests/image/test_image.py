@@ -129,7 +129,8 @@ def log_in(client):
     account = {"username": unique_name(), "password": PASSWORD}
     assert client.post("/register", json=account).status_code == 201
     tokens = client.post("/login", json=account).json()
-    assert client.get("/verify", headers={"Authorization": f"Bearer {tokens['access_token']}"}).status_code == 200
+    for path in "/verify", "/profile", "/sessions":
+        assert client.get(path, headers={"Authorization": f"Bearer {tokens['access_token']}"}).status_code == 200, path
 
 
 def identity(pid):
