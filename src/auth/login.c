@@ -10,7 +10,7 @@ struct login_name {
 
 /* One name and one password, to be tried. */
 struct guess {
-    const struct store_user *user; /* NULL: a stranger's */
+    struct store_user *user; /* NULL: a stranger's */
     uint8_t name[STORE_STRANGER_BYTES];
     struct span password;
     struct store_attempt attempt; /* as it was counted */
@@ -110,8 +110,8 @@ static enum err renew_hash(struct auth *au, struct auth_call *call, const struct
 }
 
 /* What was verified is of a while ago. A changed password has raised the epoch, and its old one
- * opens nothing any more. */
-static enum err look_again(struct auth *au, struct auth_call *call, const struct store_user *user)
+ * opens nothing any more; a logout has raised it too, but who logs in anew may. */
+static enum err look_again(struct auth *au, struct auth_call *call, struct store_user *user)
 {
     struct store_user fresh = { 0 };
     enum err e = store_user_by_id(au->options.store, user->id, call->arena, &fresh);
@@ -119,7 +119,13 @@ static enum err look_again(struct auth *au, struct auth_call *call, const struct
         return refuse(call, "deleted");
     }
     TRY(e);
-    return fresh.session_epoch == user->session_epoch ? ERR_OK : refuse(call, "changed");
+    bool is_same_password = fresh.session_epoch == user->session_epoch ||
+                            span_equal(fresh.password_hash, user->password_hash);
+    if (fresh.disabled || !is_same_password) {
+        return refuse(call, "changed");
+    }
+    *user = fresh;
+    return ERR_OK;
 }
 
 /* The same hashing for everybody: a stranger, a disabled account, a wrong password. A disabled
@@ -127,7 +133,7 @@ static enum err look_again(struct auth *au, struct auth_call *call, const struct
  * by its time that the password is right. */
 static enum err check_password(struct auth *au, struct auth_call *call, const struct guess *g)
 {
-    const struct store_user *user = g->user;
+    struct store_user *user = g->user;
     bool match = false;
     bool rehash = false;
     bool disabled = user != NULL && user->disabled;

@@ -1,6 +1,8 @@
+import threading
+
 import pytest
 
-from service import bearer, in_parallel, in_time, unique_name, verify, wait_until
+from service import PASSWORD, bearer, in_parallel, in_time, unique_name, verify, wait_until
 
 pytestmark = pytest.mark.concurrent
 
@@ -138,3 +140,23 @@ def test_another_users_session_is_not_found(service, client):
     assert client.delete(f"/sessions/{target}", headers=bearer(mine)).status_code == 404
     assert client.delete(f"/sessions/{unique_name()}", headers=bearer(mine)).status_code == 404
     assert verify(client, theirs) == 200
+
+
+def test_a_login_beside_a_logout_of_the_others_is_not_told_that_its_password_is_wrong(start_service):
+    """The hash takes long enough for another session to end the others meanwhile."""
+    service = start_service(BCRYPT_COST=12)
+    name, tokens = service.newcomer()
+    answers = []
+
+    def log_in():
+        with service.client() as client:
+            answers.append(client.post("/login", json={"username": name, "password": PASSWORD}).status_code)
+
+    thread = threading.Thread(target=log_in)
+    with service.client() as client:
+        thread.start()
+        while thread.is_alive():
+            assert client.post("/logout?scope=others", headers=bearer(tokens)).status_code == 204
+        thread.join()
+        assert answers == [200]
+        assert refresh(client, tokens) == 200
