@@ -106,6 +106,13 @@ static bool name_ticket(const struct tls_tickets *t, const struct ticket_key *ke
     return secret_random(iv, (size_t)EVP_CIPHER_get_iv_length(t->cipher)) == ERR_OK;
 }
 
+/* A ticket of TLS 1.3 is for one use, or who listens can tell that the same client comes back (RFC
+ * 8446, C.4). Without another a client that keeps to that resumes only every second time. */
+static int judge_ticket(const SSL *ssl, int verdict)
+{
+    return verdict == GOOD && SSL_version(ssl) >= TLS1_3_VERSION ? RENEW : verdict;
+}
+
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int sealing)
 {
@@ -118,7 +125,10 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     bool ready = (sealing == 0 || name_ticket(t, &key, name, iv)) &&
                  set_up(t, &key, iv, cipher, mac, sealing == 1);
     secret_wipe(&key, sizeof(key));
-    return ready ? verdict : FAILED;
+    if (!ready) {
+        return FAILED;
+    }
+    return sealing == 1 ? GOOD : judge_ticket(ssl, verdict);
 }
 
 bool tls_tickets_serve(struct tls_tickets *t, SSL_CTX *ctx)

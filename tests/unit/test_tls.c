@@ -288,6 +288,29 @@ TEST(sessions_resume_also_after_a_reload)
     }
 }
 
+TEST(a_client_that_uses_each_ticket_once_resumes_every_time)
+{
+    struct world w;
+    open_world(&w);
+    CHECK_INT(SSL_CTX_set_min_proto_version(w.client_context, TLS1_3_VERSION), 1);
+    connect_and_shake(&w);
+    (void)client_hears(&w);
+    disconnect(&w);
+    for (int i = 0; i < 3; i++) {
+        SSL_SESSION *used = w.session;
+        w.session = NULL;
+        connect_client(&w);
+        CHECK_INT(SSL_set_session(w.client, used), 1);
+        SSL_SESSION_free(used);
+        CHECK_ERR(shake_hands(&w), ERR_OK);
+        CHECK(tls_stream_is_resumed(w.server));
+        (void)client_hears(&w);
+        CHECK(w.session != NULL);
+        disconnect(&w);
+    }
+    close_world(&w);
+}
+
 /* ---- what a client may ask for ---- */
 
 static void set_alpn(struct world *w, const char *list)
@@ -766,6 +789,7 @@ int main(void)
               cmocka_unit_test(large_answers_arrive_whole),
               cmocka_unit_test(a_full_plain_buffer_makes_the_stream_wait),
               cmocka_unit_test(sessions_resume_also_after_a_reload),
+              cmocka_unit_test(a_client_that_uses_each_ticket_once_resumes_every_time),
               cmocka_unit_test(a_ticket_is_good_under_its_key_and_the_next_and_then_no_more),
               cmocka_unit_test(a_clock_that_goes_back_does_not_keep_a_ticket_key_alive),
               cmocka_unit_test(a_ticket_that_was_changed_or_invented_is_not_resumed),
