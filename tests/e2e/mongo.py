@@ -9,6 +9,8 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from servers import HERE, Proxy, running, uri_of  # noqa: F401 # the tests' names for them
 
+from service import PATIENCE_S, wait_until
+
 numbers = itertools.count()
 # As in mongosh: standard UUIDs, dates in UTC.
 OPTIONS = CodecOptions(uuid_representation=UuidRepresentation.STANDARD, tz_aware=True)
@@ -54,6 +56,17 @@ def looking_at(server, database):
 
 def database_of(uri):
     return pymongo.uri_parser.parse_uri(uri)["database"]
+
+
+def supervise(service, patience_s=2 * PATIENCE_S):
+    """Starts it again as often as its start finds no database within its limits, which ends it with a line that says so."""
+    def starts():
+        try:
+            return service.start()
+        except AssertionError:
+            if service.process.poll() is None or "DB_URI" not in service.lines[-1]:
+                raise
+    return wait_until(starts, "a start that finds the database", patience_s)
 
 
 def users_named(database, name):

@@ -43,7 +43,7 @@ class World:
         self.name = mongo.unique_database()
         shared = {**SETTINGS, "DB_URI": proxy.uri(self.name, **mongo.QUICK), "MASTER_KEY": random_master_key()}
         self.service = make({**shared, **PATIENT}).start()
-        self.hurried = make({**shared, **HURRIED}).start()
+        self.hurried = mongo.supervise(make({**shared, **HURRIED}))
         self.server = server
 
     def post(self, path, members=None, tokens=None, method="POST", at=None):

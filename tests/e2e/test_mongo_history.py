@@ -97,24 +97,13 @@ def test_recoveries_that_take_long_are_found(good):
 
 # ---- the real thing
 
-def supervise(service):
-    """Starts it again as often as its start finds no database in time, which ends it with a line that says so."""
-    def starts():
-        try:
-            return service.start()
-        except AssertionError:
-            if service.process.poll() is None or "DB_URI" not in service.lines[-1]:
-                raise
-    wait_until(starts, "a start that finds the database", PAUSE_S)
-
-
 class World:
     """Three services and the proxy in front of a server of their own."""
     def __init__(self, server, proxy, new_service):
         self.server, self.proxy, self.name = server, proxy, mongo.unique_database()
         settings = {**SETTINGS, "DB_URI": proxy.uri(self.name, **mongo.QUICK), "MASTER_KEY": random_master_key()}
         self.services = [new_service(**settings) for _ in range(3)]
-        in_parallel(3, lambda i: self.services[i].start())
+        in_parallel(3, lambda i: mongo.supervise(self.services[i]))
         self.probe = self.services[0].newcomer()[0]
 
     def final(self):
@@ -149,7 +138,7 @@ class World:
         service = self.services[round_ % 3]
         with history.fault("a service's kill"):
             service.kill()
-            supervise(service)
+            mongo.supervise(service)
             self.recover(history, "a service's kill", time.monotonic())
 
     def kill_the_server(self, history, _):
