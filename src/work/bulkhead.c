@@ -13,18 +13,24 @@
 #define NEWEST_WEIGHT 0.125              /* of the latest item in the measured rate */
 #define NAME_BYTES    16                 /* of a thread, NUL included; the kernel's limit */
 
+struct worker {
+    struct work_bulkhead *bulkhead;
+    pthread_t thread;
+    uv_sem_t called;
+    struct worker *next; /* of those asleep */
+};
+
 struct work_bulkhead {
     /* Fixed. */
     struct work_options options;
-    pthread_t *threads;
+    struct worker *workers;
     unsigned started;
     pthread_mutex_t lock;
-    pthread_cond_t filled;
     /* Under the lock. */
     struct queue queue;
-    unsigned busy;   /* workers that hold an item */
-    unsigned idle;   /* workers that sleep until there is one */
-    unsigned waking; /* of these, on their way */
+    unsigned busy;         /* workers that hold an item */
+    struct worker *asleep; /* until there is one; the latest first, whose memory is still near */
+    unsigned waking;       /* workers that were called and are on their way */
     bool stopping;
     double us_per_cost; /* measured; 0: not yet */
 };
@@ -126,15 +132,28 @@ static void give_back_unrun(struct work_item *item, enum metrics_refused cause)
     mailbox_post(item->mailbox, item);
 }
 
-/* Under the lock: is one more worker to be woken? Where items let others run in their place, who is
- * woken takes several: half of what is allowed, since some come in ones. Each that is woken asks
- * again. */
-static bool calls_worker(struct work_bulkhead *b)
+/* Under the lock: the next worker to call, or NULL. Where items let others run in their place, who
+ * is called takes several: half of what is allowed, since some come in ones. Each that is called
+ * asks again. A semaphore for each and no condition: the signals of glibc's before 2.41 may be
+ * lost, and nobody calls again as long as one is on its way. */
+static struct worker *next_worker(struct work_bulkhead *b)
 {
     unsigned each = 1 + b->options.nested_max / 2;
-    bool calls = b->waking < b->idle && b->queue.count > b->waking * each;
-    b->waking += calls;
-    return calls;
+    struct worker *next = b->asleep;
+    if (next == NULL || b->queue.count <= b->waking * each) {
+        return NULL;
+    }
+    b->asleep = next->next;
+    b->waking++;
+    return next;
+}
+
+/* Not under the lock: who is called would only wait for it. */
+static void call_worker(struct worker *worker)
+{
+    if (worker != NULL) {
+        uv_sem_post(&worker->called);
+    }
 }
 
 /* Under the lock. */
@@ -159,12 +178,9 @@ enum err work_submit(struct work_bulkhead *b, struct work_item *item, int64_t *r
     INVARIANT((unsigned)item->class < WORK_CLASS_COUNT);
     pthread_mutex_lock(&b->lock);
     struct verdict v = enter(b, item);
-    bool calls = calls_worker(b);
+    struct worker *next = next_worker(b);
     pthread_mutex_unlock(&b->lock);
-    if (calls) {
-        /* Not under the lock: who is woken would only wait for it. */
-        pthread_cond_signal(&b->filled);
-    }
+    call_worker(next);
     if (v.displaced != NULL) {
         give_back_unrun(v.displaced, METRICS_REFUSED_SHARE);
     }
@@ -220,32 +236,31 @@ static struct work_item *pop(struct work_bulkhead *b)
     return item;
 }
 
-/* Under the lock. Who wakes up uncalled is taken for one of those who are called: then one too many
- * is called, never one too few. */
-static void sleep_until_filled(struct work_bulkhead *b)
+/* Under the lock, which it leaves while it sleeps. */
+static void sleep_until_called(struct worker *self)
 {
-    b->idle++;
-    pthread_cond_wait(&b->filled, &b->lock);
-    b->idle--;
-    if (b->waking > 0) {
-        b->waking--;
-    }
+    struct work_bulkhead *b = self->bulkhead;
+    self->next = b->asleep;
+    b->asleep = self;
+    pthread_mutex_unlock(&b->lock);
+    uv_sem_wait(&self->called);
+    pthread_mutex_lock(&b->lock);
+    b->waking--;
 }
 
 /* NULL: the bulkhead is closing and nothing waits any more. */
-static struct work_item *take(struct work_bulkhead *b)
+static struct work_item *take(struct worker *self)
 {
+    struct work_bulkhead *b = self->bulkhead;
     pthread_mutex_lock(&b->lock);
     while (b->queue.count == 0 && !b->stopping) {
-        sleep_until_filled(b);
+        sleep_until_called(self);
     }
     struct work_item *item = pop(b);
     b->busy += item != NULL;
-    bool calls = calls_worker(b);
+    struct worker *next = next_worker(b);
     pthread_mutex_unlock(&b->lock);
-    if (calls) {
-        pthread_cond_signal(&b->filled);
-    }
+    call_worker(next);
     return item;
 }
 
@@ -308,16 +323,16 @@ void work_meanwhile(void)
     }
 }
 
-static void *worker_main(void *bulkhead)
+static void *worker_main(void *worker)
 {
-    struct work_bulkhead *b = bulkhead;
-    here.bulkhead = b;
+    struct worker *self = worker;
+    here.bulkhead = self->bulkhead;
     for (;;) {
-        struct work_item *item = take(b);
+        struct work_item *item = take(self);
         if (item == NULL) {
             return NULL;
         }
-        handle(b, item);
+        handle(self->bulkhead, item);
     }
 }
 
@@ -327,7 +342,14 @@ static enum err start_threads(struct work_bulkhead *b)
     while (b->started < o->threads) {
         char name[NAME_BYTES];
         (void)snprintf(name, sizeof(name), "%.10s-%u", o->name, b->started % 1000);
-        TRY(thread_start(&b->threads[b->started], name, o->stack_bytes, worker_main, b));
+        struct worker *w = &b->workers[b->started];
+        w->bulkhead = b;
+        INVARIANT(uv_sem_init(&w->called, 0) == 0);
+        enum err e = thread_start(&w->thread, name, o->stack_bytes, worker_main, w);
+        if (e != ERR_OK) {
+            uv_sem_destroy(&w->called);
+            return e;
+        }
         b->started++;
     }
     return ERR_OK;
@@ -349,11 +371,10 @@ enum err work_bulkhead_new(const struct work_options *options, struct work_bulkh
         free(b);
         return e;
     }
-    /* Neither fails on Linux with default attributes. */
+    /* Does not fail on Linux with default attributes, and nor does a semaphore's. */
     INVARIANT(pthread_mutex_init(&b->lock, NULL) == 0);
-    INVARIANT(pthread_cond_init(&b->filled, NULL) == 0);
-    b->threads = calloc(o->threads, sizeof(*b->threads));
-    e = b->threads == NULL ? ERR_NOMEM : start_threads(b);
+    b->workers = calloc(o->threads, sizeof(*b->workers));
+    e = b->workers == NULL ? ERR_NOMEM : start_threads(b);
     if (e != ERR_OK) {
         work_bulkhead_free(b);
         return e;
@@ -369,14 +390,18 @@ void work_bulkhead_free(struct work_bulkhead *b)
     }
     pthread_mutex_lock(&b->lock);
     b->stopping = true;
-    pthread_cond_broadcast(&b->filled);
+    for (struct worker *w = b->asleep; w != NULL; w = w->next) {
+        b->waking++;
+        uv_sem_post(&w->called);
+    }
+    b->asleep = NULL;
     pthread_mutex_unlock(&b->lock);
     for (unsigned i = 0; i < b->started; i++) {
-        pthread_join(b->threads[i], NULL);
+        pthread_join(b->workers[i].thread, NULL);
+        uv_sem_destroy(&b->workers[i].called);
     }
-    pthread_cond_destroy(&b->filled);
     pthread_mutex_destroy(&b->lock);
     queue_done(&b->queue);
-    free(b->threads);
+    free(b->workers);
     free(b);
 }
