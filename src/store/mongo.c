@@ -34,8 +34,12 @@ enum err mongo_why(const struct mongo_call *c, const char *doing, struct arena *
     bool is_server = e->domain == MONGOC_ERROR_SERVER;
     if ((is_server && e->code == AUTHENTICATION_FAILED) ||
         (e->domain == MONGOC_ERROR_CLIENT && e->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)) {
-        *ret_why = SPAN("the server refused the credentials; check user, password, authSource and "
-                        "authMechanism in the URI");
+        /* A connection that was lost just then has this code too: only the words tell. */
+        TRY(arena_printf(
+            a, ret_why,
+            "could not authenticate (%s); if the connection was in order, check the credentials: "
+            "user, password, authSource and authMechanism in the URI",
+            e->message));
         return ERR_IO;
     }
     if (is_server && e->code == UNAUTHORIZED) {
