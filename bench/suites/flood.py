@@ -128,7 +128,7 @@ def middle(results, *path):
 
 
 def measure(how):
-    cost, rounds, seconds = (8, 1, 1) if how.smoke else (12, 3, 5)
+    cost, rounds, seconds = (8, 1, 1) if how.smoke else (12, 3, 4)
     with bench(cost, seconds) as b:
         return {"cost": cost, "rounds": [b.round() for _ in range(rounds)]}
 

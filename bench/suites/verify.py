@@ -212,7 +212,7 @@ def refresh(directory, seconds, rounds):
 # ---- a run
 
 def measure(how):
-    seconds, rounds, counts = (1, 1, (1, 1_000)) if how.smoke else (2, 5, (1, 1_000, 100_000))
+    seconds, rounds, counts = (1, 1, (1, 1_000)) if how.smoke else (2, 4, (1, 1_000, 100_000))
     with scratch() as directory:
         verify = Verify(directory, seconds, rounds)
         results = {"verify": verify.cached(counts) | {"never in the cache": verify.cold()},
