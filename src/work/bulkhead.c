@@ -398,6 +398,9 @@ void work_bulkhead_free(struct work_bulkhead *b)
     pthread_mutex_unlock(&b->lock);
     for (unsigned i = 0; i < b->started; i++) {
         pthread_join(b->workers[i].thread, NULL);
+    }
+    /* Not before all are gone: one may have been about to call another. */
+    for (unsigned i = 0; i < b->started; i++) {
         uv_sem_destroy(&b->workers[i].called);
     }
     pthread_mutex_destroy(&b->lock);

@@ -292,8 +292,7 @@ TEST(an_item_that_began_in_time_runs_to_its_end_past_its_deadline)
     world_open(&w, one_worker);
     struct job j = job_for(&w, run_through_gate);
     submit(&w, &j);
-    while (sem_wait(&w.started) != 0) {
-    }
+    wait_for(&w.started);
     j.item.deadline_us = 0;
     open_gate(&w, 1);
     world_await(&w, 1);

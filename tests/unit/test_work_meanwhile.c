@@ -3,20 +3,9 @@
 
 static void run_after_others(struct work_item *item)
 {
-    struct job *j = (struct job *)item;
-    sem_post(&j->world->started);
-    while (sem_wait(&j->world->gate) != 0) {
-    }
+    pass_gate(((struct job *)item)->world);
     work_meanwhile();
     run_at_once(item);
-}
-
-static void occupy_with(struct world *w, struct job *j, void (*run)(struct work_item *))
-{
-    *j = job_for(w, run);
-    submit(w, j);
-    while (sem_wait(&w->started) != 0) {
-    }
 }
 
 TEST(an_item_that_would_sleep_lets_another_run_on_its_worker)
@@ -117,8 +106,7 @@ TEST(as_many_run_at_once_as_there_are_workers_though_fewer_are_called)
         submit(&w, &jobs[i]);
     }
     for (int i = 0; i < WORKERS; i++) {
-        while (sem_wait(&w.started) != 0) {
-        }
+        wait_for(&w.started);
     }
     open_gate(&w, WORKERS);
     world_await(&w, WORKERS);

@@ -88,12 +88,22 @@ static inline void run_at_once(struct work_item *item)
     j->ran_on = pthread_self();
 }
 
+static inline void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0) {
+    }
+}
+
+static inline void pass_gate(struct world *w)
+{
+    sem_post(&w->started);
+    wait_for(&w->gate);
+}
+
 static inline void run_through_gate(struct work_item *item)
 {
     struct job *j = (struct job *)item;
-    sem_post(&j->world->started);
-    while (sem_wait(&j->world->gate) != 0) {
-    }
+    pass_gate(j->world);
     j->saw_abandoned = work_is_abandoned(item);
     run_at_once(item);
 }
@@ -135,13 +145,17 @@ static inline int64_t submit_refused(struct world *w, struct job *j)
     return retry;
 }
 
-/* Occupy one worker: afterwards it holds the job until the gate opens. */
+/* Occupy one worker: afterwards it holds the job until the gate opens. `run` passes it. */
+static inline void occupy_with(struct world *w, struct job *j, void (*run)(struct work_item *))
+{
+    *j = job_for(w, run);
+    submit(w, j);
+    wait_for(&w->started);
+}
+
 static inline void occupy(struct world *w, struct job *j)
 {
-    *j = job_for(w, run_through_gate);
-    submit(w, j);
-    while (sem_wait(&w->started) != 0) {
-    }
+    occupy_with(w, j, run_through_gate);
 }
 
 static inline void open_gate(struct world *w, int count)
