@@ -2,6 +2,7 @@
 
 #include "password.h"
 #include "settings.h"
+#include "store.h"
 #include <sys/resource.h>
 
 #define KIB            ((uint64_t)1024)
@@ -111,11 +112,11 @@ static void print_hashing(const struct sizes *s, const struct config *c, struct 
 }
 
 /* libmongoc has no limit an operation: the bound is that of its waits, each twice, and a call of
- * several begins none when one would be late (store/mongo.h). */
+ * several begins none when one would be late. */
 static void print_store(const struct sizes *s, const struct config *c, struct buf *out)
 {
     if (s->store_connections > 0) {
-        int64_t begin_ms = c->mongo_selection_ms + 2 * c->mongo_socket_ms;
+        int64_t begin_ms = STORE_MONGO_BEGIN_MS(c->mongo_selection_ms, c->mongo_socket_ms);
         int64_t end_ms = begin_ms + 2 * (c->mongo_selection_ms + c->mongo_socket_ms);
         buf_printf(out,
                    "  database     %zu connections; waits: %lld ms for one, %lld ms for a primary, "

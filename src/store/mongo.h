@@ -7,9 +7,10 @@
  * A write that fails may have been made: the reply may be lost, twice. So every write here can be
  * repeated: it is conditional on what it changes, or marks the record with the call's own id, by
  * which a later try or a majority read recognises it. The functions below repeat by themselves for
- * as long as MONGO_SELECTION_TIMEOUT_MS since the call began; what is unsettled then is
- * ERR_UNAVAILABLE. A write that was made in an earlier try looks like one that met no record:
- * callers then read, and look for their id.
+ * as long as MONGO_SELECTION_TIMEOUT_MS since the call began, and begin nothing any more when
+ * STORE_MONGO_BEGIN_MS have passed; what is unsettled then is ERR_UNAVAILABLE. A write that was
+ * made in an earlier try looks like one that met no record: callers then read, and look for their
+ * id.
  *
  * All writes are w:majority and journaled, all reads are majority reads of the primary. A write
  * that met nothing waits for the majority as well, so that the read behind it sees what it met. */

@@ -150,7 +150,7 @@ static enum err begin_try(struct mongo_call *c)
     bson_destroy(&c->reply);
     bson_init(&c->reply); /* every operation of libmongoc makes it anew */
     memset(&c->error, 0, sizeof(c->error));
-    int64_t most_ms = c->store->selection_ms + 2 * c->store->socket_ms;
+    int64_t most_ms = STORE_MONGO_BEGIN_MS(c->store->selection_ms, c->store->socket_ms);
     if (!c->store->is_open || waited_ms(c) <= most_ms) {
         return ERR_OK;
     }

@@ -25,8 +25,10 @@ struct store_options {
     unsigned pool;                /* mongodb: connections to a server, at most */
     int64_t pool_wait_ms;         /* mongodb: for one of them */
     int64_t selection_timeout_ms; /* mongodb: for a primary */
-    int64_t socket_timeout_ms;    /* mongodb: for an answer; a call waits twice at most */
+    int64_t socket_timeout_ms;    /* mongodb: for an answer; an operation waits twice at most */
 };
+/* mongodb: the time after which a call begins no further operation. */
+#define STORE_MONGO_BEGIN_MS(selection_ms, socket_ms) ((selection_ms) + 2 * (socket_ms))
 /* Opens, makes or migrates. On failure *ret_why (in `a`) is one line that says what to mend:
  * ERR_CONFIG for a bad URI, ERR_IO for the world. */
 MUST_CHECK enum err store_open(const struct store_options *options, struct arena *a,
