@@ -145,24 +145,6 @@ MUST_CHECK enum err auth_password_change(struct auth *au, struct auth_call *call
 MUST_CHECK enum err auth_account_delete(struct auth *au, struct auth_call *call,
                                         const struct auth_caller *caller, struct span password);
 
-/* ---- for the command line: `name` is an id, a user name or an e-mail ---- */
-MUST_CHECK enum err auth_user_find(struct auth *au, struct auth_call *call, struct span name,
-                                   struct auth_user *ret_user);
-MUST_CHECK enum err auth_user_list(struct auth *au, struct auth_call *call, struct uuid after,
-                                   size_t max, struct auth_user **ret_users, size_t *ret_count);
-MUST_CHECK enum err
-auth_user_set_password(struct auth *au, struct auth_call *call, struct uuid user,
-                       struct span password,
-                       struct auth_input_errors *errors); /* ends all sessions */
-MUST_CHECK enum err
-auth_user_set_roles(struct auth *au, struct auth_call *call, struct uuid user, struct span roles,
-                    bool now,
-                    struct auth_input_errors
-                        *errors); /* now: ends all sessions, so that no token has the old ones */
-MUST_CHECK enum err auth_user_set_disabled(struct auth *au, struct auth_call *call,
-                                           struct uuid user, bool disabled);
-MUST_CHECK enum err auth_user_delete(struct auth *au, struct auth_call *call, struct uuid user);
-
 /* ---- what the process says of itself; never blocks ---- */
 struct auth_health {
     bool store_ok; /* a heartbeat less than 5 s ago */
@@ -174,6 +156,7 @@ struct auth_health auth_health(const struct auth *au);
 /* The key set and its ETag; live as long as au's tokens. */
 void auth_jwks(const struct auth *au, struct span *ret_json, struct span *ret_etag);
 
+#include "admin.h"
 #include "keys.h"
 #include "transfer.h"
 
