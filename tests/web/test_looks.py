@@ -6,7 +6,7 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
-from service import PASSWORD, ROOT
+from service import PASSWORD, ROOT, unique_name
 
 PICTURES = ROOT / "build-web" / "screenshots"
 SCREENS = {"desk": {"width": 1280, "height": 860}, "phone": {"width": 360, "height": 740}}
@@ -31,7 +31,7 @@ def refused(one, _):
 
 
 def inside(one, page):
-    name = one.service.register(email=f"{id(one)}@example.org")["username"]
+    name = one.service.register(email=f"{unique_name()}@example.org")["username"]
     for agent in AGENTS:
         with one.service.client(headers={"User-Agent": agent}) as client:
             client.post("/login", json={"username": name, "password": PASSWORD})
