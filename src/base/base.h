@@ -8,6 +8,7 @@
 #include "arena.h"    /* IWYU pragma: export */
 #include "buf.h"      /* IWYU pragma: export */
 #include "clock.h"    /* IWYU pragma: export */
+#include "crypto.h"   /* IWYU pragma: export */
 #include "errors.h"   /* IWYU pragma: export */
 #include "json_out.h" /* IWYU pragma: export */
 #include "log.h"      /* IWYU pragma: export */

@@ -1,5 +1,7 @@
 #include "secret.h"
 
+#include "crypto.h"
+
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -44,10 +46,11 @@ struct span secret_span(const struct secret *s)
 
 enum err secret_random(void *out, size_t length)
 {
-    if (length > INT_MAX || RAND_bytes(out, (int)length) != 1) {
+    if (length > INT_MAX) {
         return ERR_INTERNAL;
     }
-    return ERR_OK;
+    crypto_begin();
+    return crypto_result(RAND_bytes(out, (int)length) == 1);
 }
 
 bool secret_equal(struct span a, struct span b)

@@ -2,7 +2,8 @@
  *
  * Threads:   any.
  * Ownership: a struct secret owns its bytes and wipes them on free. There is no function that
- * prints one. Failure:   ERR_INTERNAL when the system's random source fails: callers refuse, they
+ * prints one.
+ * Failure:   ERR_INTERNAL when the system's random source fails, ERR_NOMEM: callers refuse, they
  * never go on. */
 #ifndef DOORWARD_SECRET_H
 #define DOORWARD_SECRET_H

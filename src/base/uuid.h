@@ -1,7 +1,7 @@
 /* uuid.h - the ids of users and sessions: UUID version 7 (RFC 9562, 5.7), in time order.
  *
  * Threads:   any.
- * Failure:   uuid_new() gives ERR_INTERNAL when there is no randomness. */
+ * Failure:   uuid_new() gives what secret_random() does when there is no randomness. */
 #ifndef DOORWARD_UUID_H
 #define DOORWARD_UUID_H
 

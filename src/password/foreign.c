@@ -3,8 +3,6 @@
 
 #include <argon2.h>
 #include <crypt.h>
-#include <errno.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,28 +66,15 @@ static enum err argon2_digest(const struct format_hash *h, struct span password,
 
 /* ---- OpenSSL ---- */
 
-/* What went wrong is anywhere in the thread's queue of errors, which is left empty. */
-static enum err openssl_result(bool done)
-{
-    bool memory = false;
-    unsigned long reason = 0;
-    if (done) {
-        return ERR_OK;
-    }
-    while ((reason = ERR_get_error()) != 0) {
-        memory = memory || ERR_GET_REASON(reason) == ERR_R_MALLOC_FAILURE;
-    }
-    return memory ? ERR_NOMEM : ERR_INTERNAL;
-}
-
 static enum err scrypt_digest(const struct format_hash *h, struct span password,
                               uint8_t ret_digest[static FORMAT_DIGEST_MAX])
 {
     struct span secret = present(password);
-    return openssl_result(EVP_PBE_scrypt(secret.data, secret.length, h->salt, h->salt_length,
-                                         UINT64_C(1) << h->cost, h->block, h->lanes,
-                                         format_memory_bytes(h) + SCRYPT_SLACK_BYTES, ret_digest,
-                                         h->digest_length) == 1);
+    crypto_begin();
+    return crypto_result(EVP_PBE_scrypt(secret.data, secret.length, h->salt, h->salt_length,
+                                        UINT64_C(1) << h->cost, h->block, h->lanes,
+                                        format_memory_bytes(h) + SCRYPT_SLACK_BYTES, ret_digest,
+                                        h->digest_length) == 1);
 }
 
 static enum err pbkdf2_digest(const struct format_hash *h, struct span password,
@@ -97,9 +82,10 @@ static enum err pbkdf2_digest(const struct format_hash *h, struct span password,
 {
     struct span secret = present(password);
     const EVP_MD *md = h->scheme == FORMAT_PBKDF2_SHA512 ? EVP_sha512() : EVP_sha256();
-    return openssl_result(PKCS5_PBKDF2_HMAC(secret.data, (int)secret.length, h->salt,
-                                            (int)h->salt_length, (int)h->rounds, md,
-                                            (int)h->digest_length, ret_digest) == 1);
+    crypto_begin();
+    return crypto_result(PKCS5_PBKDF2_HMAC(secret.data, (int)secret.length, h->salt,
+                                           (int)h->salt_length, (int)h->rounds, md,
+                                           (int)h->digest_length, ret_digest) == 1);
 }
 
 static enum err compute_digest(const struct format_hash *h, struct span password,

@@ -230,6 +230,7 @@ static enum err prehash(const struct format_hash *h, struct span password,
     uint8_t mac[SHA256_BYTES];
     size_t length = 0;
     radix64_encode(radix64_bcrypt, h->salt, LANE_SALT_BYTES, salt);
+    crypto_begin();
     bool done = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, salt, SALT_LENGTH,
                           (const uint8_t *)password.data, password.length, mac, sizeof(mac),
                           &length) != NULL &&
@@ -238,7 +239,7 @@ static enum err prehash(const struct format_hash *h, struct span password,
         EVP_EncodeBlock((unsigned char *)ret_key, mac, (int)sizeof(mac));
     }
     secret_wipe(mac, sizeof(mac));
-    return done ? ERR_OK : ERR_INTERNAL;
+    return crypto_result(done);
 }
 
 enum err format_key(const struct format_hash *h, struct span password,

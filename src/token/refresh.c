@@ -29,12 +29,13 @@ struct span token_master_id(const struct tokens *t)
 static enum err make_mac(const struct master *m, const uint8_t bytes[static MAC_AT],
                          uint8_t mac[static MAC_BYTES])
 {
-    EVP_MAC_CTX *copy = EVP_MAC_CTX_dup(m->refresh_mac);
     size_t length = 0;
+    crypto_begin();
+    EVP_MAC_CTX *copy = EVP_MAC_CTX_dup(m->refresh_mac);
     bool done = copy != NULL && EVP_MAC_update(copy, bytes, MAC_AT) == 1 &&
                 EVP_MAC_final(copy, mac, &length, MAC_BYTES) == 1 && length == MAC_BYTES;
     EVP_MAC_CTX_free(copy);
-    return done ? ERR_OK : ERR_INTERNAL;
+    return crypto_result(done);
 }
 
 enum err token_refresh_make(const struct tokens *t, const struct token_refresh *fields,

@@ -139,10 +139,6 @@ static bool sign(const struct signer *s, const struct jwk_kind *kind, struct spa
 enum err signer_sign(const struct signer *s, const struct jwk_kind *kind, struct span bytes,
                      uint8_t ret_signature[static JWK_SIGNATURE_MAX])
 {
-    if (sign(s, kind, bytes, ret_signature)) {
-        return ERR_OK;
-    }
-    /* What OpenSSL noted would be read as the fate of this thread's next TLS call. */
-    ERR_clear_error();
-    return ERR_INTERNAL;
+    crypto_begin();
+    return crypto_result(sign(s, kind, bytes, ret_signature));
 }

@@ -5,7 +5,8 @@
  *
  * Threads:   signer_sign from any, also of one signer at once: it only reads it.
  * Ownership: the key is the signer's own copy, wiped by signer_close().
- * Failure:   ERR_CONFIG for a key that is not of that kind; ERR_INTERNAL when OpenSSL fails. */
+ * Failure:   ERR_CONFIG for a key that is not of that kind; ERR_NOMEM; ERR_INTERNAL when OpenSSL
+ * fails. Nothing stays in OpenSSL's queue of errors. */
 #ifndef DOORWARD_TOKEN_SIGNER_H
 #define DOORWARD_TOKEN_SIGNER_H
 

@@ -1,6 +1,5 @@
 #include "verifier.h"
 
-#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -129,10 +128,11 @@ static enum err check_pair(const struct verifier *v, const struct jwk_kind *kind
 {
     uint8_t der[DER_MAX];
     size_t length = kind->signature_bytes;
+    crypto_begin();
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context == NULL || EVP_MD_CTX_copy_ex(context, v->ready) != 1) {
         EVP_MD_CTX_free(context);
-        return ERR_NOMEM;
+        return crypto_result(false);
     }
     /* It judges once: spares OpenSSL another copy. */
     EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE);
@@ -140,14 +140,12 @@ static enum err check_pair(const struct verifier *v, const struct jwk_kind *kind
         length = numbers_to_der(signature, der);
         signature = der;
     }
-    /* A signature that could not be judged is not a bad one. OpenSSL 3.0 does not always note want
-     * of memory, malloc() does. */
-    errno = 0;
     int good =
         EVP_DigestVerify(context, signature, length, (const uint8_t *)bytes.data, bytes.length);
-    enum err bad = errno == ENOMEM ? ERR_NOMEM : ERR_INVALID_TOKEN;
     EVP_MD_CTX_free(context);
-    return good == 1 ? ERR_OK : bad;
+    /* A signature that could not be judged is not a bad one. */
+    enum err judged = crypto_result(good == 1);
+    return judged == ERR_INTERNAL ? ERR_INVALID_TOKEN : judged;
 }
 
 static enum err check_mac(const struct verifier *v, struct span bytes,
@@ -155,16 +153,13 @@ static enum err check_mac(const struct verifier *v, struct span bytes,
 {
     uint8_t mac[MAC_BYTES];
     size_t length = 0;
+    crypto_begin();
     EVP_MAC_CTX *context = EVP_MAC_CTX_dup(v->ready_mac);
-    if (context == NULL) {
-        return ERR_NOMEM;
-    }
-    bool made = EVP_MAC_update(context, (const uint8_t *)bytes.data, bytes.length) == 1 &&
+    bool made = context != NULL &&
+                EVP_MAC_update(context, (const uint8_t *)bytes.data, bytes.length) == 1 &&
                 EVP_MAC_final(context, mac, &length, sizeof(mac)) == 1 && length == sizeof(mac);
     EVP_MAC_CTX_free(context);
-    if (!made) {
-        return ERR_INTERNAL;
-    }
+    TRY(crypto_result(made));
     bool good = secret_equal((struct span){ (const char *)mac, sizeof(mac) },
                              (struct span){ (const char *)signature, sizeof(mac) });
     return good ? ERR_OK : ERR_INVALID_TOKEN;
@@ -179,8 +174,5 @@ enum err verifier_check(const struct verifier *v, const struct jwk_kind *kind, s
         length != kind->signature_bytes) {
         return ERR_INVALID_TOKEN;
     }
-    enum err e = v->ready_mac != NULL ? check_mac(v, bytes, raw) : check_pair(v, kind, bytes, raw);
-    /* What OpenSSL noted would be read as the fate of this thread's next TLS call. */
-    ERR_clear_error();
-    return e;
+    return v->ready_mac != NULL ? check_mac(v, bytes, raw) : check_pair(v, kind, bytes, raw);
 }
