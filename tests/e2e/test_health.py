@@ -1,4 +1,5 @@
 """`doorward health`: the check of a container that has no other program in it."""
+import contextlib
 import socket
 import subprocess
 import threading
@@ -15,7 +16,15 @@ def health(service, *options):
     return wait_until(lambda: (done := ask()).returncode == 0 and done, "health")
 
 
-@pytest.mark.parametrize("settings", [{}, {"TLS": "off", "scheme": "http"}, {"LISTEN": "0.0.0.0"}, {"LISTEN": "::1,127.0.0.1"}])
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"TLS": "off", "scheme": "http"}, {"LISTEN": "0.0.0.0"},
+    pytest.param({"LISTEN": "::1,127.0.0.1"}, marks=pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here"))])
 def test_a_service_that_runs_is_healthy_and_ready(start_service, settings):
     service = start_service(**settings)
     for option, path in ([], "/healthz"), (["--ready"], "/readyz"):
