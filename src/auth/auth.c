@@ -1,9 +1,6 @@
-#include "follow.h"
-#include "keyring.h"
-#include "session.h"
+/* auth.c - what one struct auth is made of: opened, closed, asked. */
+#include "context.h"
 #include <stdlib.h>
-
-#define HEARTBEAT_MAX_US INT64_C(5000000) /* an older one says nothing about the store */
 
 int64_t auth_now_ms(const struct auth *au)
 {
@@ -16,10 +13,33 @@ int64_t auth_revocation_end_ms(const struct auth *au)
     return auth_now_ms(au) + (o->access_expiry_s + o->leeway_s + REVOCATION_SLACK_S) * SECOND_MS;
 }
 
+/* One for each loop, so that none waits for another. */
+static enum err open_caches(struct auth *au)
+{
+    const struct auth_options *o = &au->options;
+    au->caches = calloc(o->loops, sizeof(struct token_cache *));
+    if (au->caches == NULL) {
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < o->loops; i++) {
+        TRY(token_cache_new(o->tokens, o->token_cache_bytes / o->loops, &au->caches[i]));
+    }
+    return ERR_OK;
+}
+
+static void close_caches(struct auth *au)
+{
+    for (unsigned i = 0; au->caches != NULL && i < au->options.loops; i++) {
+        token_cache_free(au->caches[i]);
+    }
+    free(au->caches);
+    au->caches = NULL;
+}
+
 static enum err open_parts(struct auth *au)
 {
     TRY(flights_new(&au->flights));
-    TRY(caches_open(au));
+    TRY(open_caches(au));
     return revocations_new(au->options.loops, &au->revocations);
 }
 
@@ -45,33 +65,14 @@ void auth_close(struct auth *au)
         return;
     }
     revocations_free(au->revocations);
-    caches_close(au);
+    close_caches(au);
     flights_free(au->flights);
     free(au);
-}
-
-enum err auth_prepare(struct auth *au)
-{
-    TRY(keyring_prepare(au));
-    return follow_revocations(au);
 }
 
 const char *auth_problem(const struct auth *au)
 {
     return au->problem;
-}
-
-struct auth_health auth_health(const struct auth *au)
-{
-    int64_t heartbeat_us = atomic_load(&au->heartbeat_us);
-    int64_t lag_ms = follow_lag_ms(au);
-    bool followed = atomic_load(&au->followed_us) != 0;
-    return (struct auth_health){
-        .store_ok = heartbeat_us != 0 && clock_monotonic_us() - heartbeat_us < HEARTBEAT_MAX_US,
-        .keys_ok = token_ring_ready(au->options.tokens) && !atomic_load(&au->keys_unreadable),
-        .revocations_ok = followed && lag_ms <= au->options.revocation_max_lag_s * SECOND_MS,
-        .revocation_lag_ms = lag_ms,
-    };
 }
 
 void auth_jwks(const struct auth *au, struct span *ret_json, struct span *ret_etag)

@@ -36,8 +36,9 @@ int64_t auth_now_ms(const struct auth *au);
 /* When a revocation that is made now may be forgotten. */
 int64_t auth_revocation_end_ms(const struct auth *au);
 
-/* ---- verify.c: a cache of verified tokens for each loop ---- */
-MUST_CHECK enum err caches_open(struct auth *au);
-void caches_close(struct auth *au); /* also after caches_open() failed */
+/* ---- follow.c ---- */
+/* Takes over the revocations since the last call, at first all that there are; but those that have
+ * expired by `living_ms`. For one thread at a time. */
+MUST_CHECK enum err follow_revocations(struct auth *au, int64_t living_ms);
 
 #endif

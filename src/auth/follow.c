@@ -1,4 +1,5 @@
-#include "follow.h"
+/* follow.c - this process kept level with the store: what others wrote is taken over, what is over
+ * is forgotten, and whether all that goes well is told. */
 #include "keyring.h"
 
 #define FOLLOW_PAGE        512 /* revocations */
@@ -7,11 +8,13 @@
 #define SWEEP_PAGES        20  /* at most in one go: upkeep has other things to do */
 /* A clock that was wrong must not have cost anybody his session: rows are deleted only by one that
  * has gone evenly for so long. A start counts as a step, since a machine may boot with any time. */
-#define SWEEP_AFTER_US (INT64_C(3600) * 1000000)
-#define CLOCK_STEP_MS  INT64_C(60000)
+#define SWEEP_AFTER_US   (INT64_C(3600) * 1000000)
+#define CLOCK_STEP_MS    INT64_C(60000)
+#define HEARTBEAT_MAX_US INT64_C(5000000) /* an older one says nothing about the store */
 
 /* One page behind *from; *ret_more: there may be another. */
-static enum err take_page(struct auth *au, struct arena *a, int64_t *from, bool *ret_more)
+static enum err take_page(struct auth *au, struct arena *a, int64_t living_ms, int64_t *from,
+                          bool *ret_more)
 {
     struct store_revocation *page = NULL;
     size_t count = 0;
@@ -22,7 +25,7 @@ static enum err take_page(struct auth *au, struct arena *a, int64_t *from, bool 
                                 .epoch = page[i].epoch,
                                 .keep = page[i].keep,
                                 .expires_at = page[i].expires_at };
-        if (v.expires_at > auth_now_ms(au)) {
+        if (v.expires_at > living_ms) {
             TRY(revocations_add(au->revocations, &v));
         }
         *from = page[i].sequence;
@@ -43,7 +46,7 @@ static void notice_step_back(struct auth *au)
     au->followed_at_ms = now_ms;
 }
 
-enum err follow_revocations(struct auth *au)
+enum err follow_revocations(struct auth *au, int64_t living_ms)
 {
     int64_t start_us = clock_monotonic_us();
     notice_step_back(au);
@@ -55,7 +58,7 @@ enum err follow_revocations(struct auth *au)
     arena_init(&a, FOLLOW_ARENA_BYTES);
     enum err e = ERR_OK;
     while (e == ERR_OK && more) {
-        e = take_page(au, &a, &from, &more);
+        e = take_page(au, &a, living_ms, &from, &more);
         arena_reset(&a);
     }
     arena_done(&a);
@@ -66,10 +69,10 @@ enum err follow_revocations(struct auth *au)
     return e;
 }
 
-int64_t follow_lag_ms(const struct auth *au)
+enum err auth_prepare(struct auth *au)
 {
-    int64_t followed_us = atomic_load(&au->followed_us);
-    return (clock_monotonic_us() - followed_us) / 1000;
+    TRY(keyring_prepare(au));
+    return follow_revocations(au, auth_now_ms(au));
 }
 
 static bool is_clock_even(struct auth *au)
@@ -114,11 +117,30 @@ enum err auth_tend(struct auth *au)
 
 enum err auth_follow(struct auth *au)
 {
-    TRY(follow_revocations(au));
+    TRY(follow_revocations(au, auth_now_ms(au)));
     return keyring_follow(au);
 }
 
 void auth_watch(struct auth *au, void (*on_put)(void *argument), void *argument)
 {
     store_revocation_watch(au->options.store, on_put, argument);
+}
+
+/* Since the revocations were last read to the end; since the machine's start when never. */
+static int64_t revocation_lag_ms(const struct auth *au)
+{
+    return (clock_monotonic_us() - atomic_load(&au->followed_us)) / 1000;
+}
+
+struct auth_health auth_health(const struct auth *au)
+{
+    int64_t heartbeat_us = atomic_load(&au->heartbeat_us);
+    int64_t lag_ms = revocation_lag_ms(au);
+    bool followed = atomic_load(&au->followed_us) != 0;
+    return (struct auth_health){
+        .store_ok = heartbeat_us != 0 && clock_monotonic_us() - heartbeat_us < HEARTBEAT_MAX_US,
+        .keys_ok = token_ring_ready(au->options.tokens) && !atomic_load(&au->keys_unreadable),
+        .revocations_ok = followed && lag_ms <= au->options.revocation_max_lag_s * SECOND_MS,
+        .revocation_lag_ms = lag_ms,
+    };
 }

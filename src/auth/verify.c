@@ -1,32 +1,9 @@
 /* verify.c - whom an access token speaks for: token judges the text, then the revocations are
  * asked, also for a token that was judged before. */
 #include "context.h"
-#include <stdlib.h>
 
 /* In the order of the label values of METRIC_TOKEN_CHECKS. */
 enum outcome { GOOD, INVALID, EXPIRED, REVOKED, UNAVAILABLE };
-
-enum err caches_open(struct auth *au)
-{
-    const struct auth_options *o = &au->options;
-    au->caches = calloc(o->loops, sizeof(struct token_cache *));
-    if (au->caches == NULL) {
-        return ERR_NOMEM;
-    }
-    for (unsigned i = 0; i < o->loops; i++) {
-        TRY(token_cache_new(o->tokens, o->token_cache_bytes / o->loops, &au->caches[i]));
-    }
-    return ERR_OK;
-}
-
-void caches_close(struct auth *au)
-{
-    for (unsigned i = 0; au->caches != NULL && i < au->options.loops; i++) {
-        token_cache_free(au->caches[i]);
-    }
-    free(au->caches);
-    au->caches = NULL;
-}
 
 static enum outcome outcome_of(enum err e)
 {
