@@ -8,13 +8,10 @@
 #include "near.h"
 #include "settings.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define TEXTS_MAX_BYTES ((size_t)1024 * 1024)
-#define MAX_WHY_BYTES   512
 #define FILE_SUFFIX     "_FILE"
 #define ENV_FILE_NAME   ".env"
 #define NOT_FOUND       ((size_t)-1)
@@ -25,31 +22,6 @@ struct origin {
     struct span name; /* for messages: ".env", "environment" */
     unsigned line;
 };
-
-enum err config_refuse(struct arena *a, struct span *ret_why, const char *format, ...)
-{
-    char text[MAX_WHY_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    for (char *c = text; *c != '\0'; c++) { /* one line, whatever was quoted in it */
-        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
-    }
-    TRY(arena_copy(a, span_of(text), ret_why));
-    return ERR_CONFIG;
-}
-
-struct setting_value *config_value(struct config *c, const void *field)
-{
-    size_t offset = (size_t)((const char *)field - (const char *)c);
-    size_t i = 0;
-    while (i < settings_count && settings[i].offset != offset) {
-        i++;
-    }
-    INVARIANT(i < settings_count);
-    return &c->values[i];
-}
 
 /* The setting that `name` is or, with _FILE behind it, whose secret it names the file of. */
 static size_t find_setting(struct span name, bool *ret_is_file)

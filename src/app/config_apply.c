@@ -1,9 +1,38 @@
-/* config_apply.c - one setting's text to its field and back to text. */
+/* config_apply.c - one setting: its text to its field and back to text, and how it is refused. */
 #include "settings.h"
 
-#define MAX_SHOWN   64 /* bytes of a bad value in a message */
-#define MAX_ALLOWED 256
-#define MAX_PROBLEM 1024
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MAX_WHY_BYTES 512
+#define MAX_SHOWN     64 /* bytes of a bad value in a message */
+#define MAX_ALLOWED   256
+#define MAX_PROBLEM   1024
+
+enum err config_refuse(struct arena *a, struct span *ret_why, const char *format, ...)
+{
+    char text[MAX_WHY_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    for (char *c = text; *c != '\0'; c++) { /* one line, whatever was quoted in it */
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+    }
+    TRY(arena_copy(a, span_of(text), ret_why));
+    return ERR_CONFIG;
+}
+
+struct setting_value *config_value(struct config *c, const void *field)
+{
+    size_t offset = (size_t)((const char *)field - (const char *)c);
+    size_t i = 0;
+    while (i < settings_count && settings[i].offset != offset) {
+        i++;
+    }
+    INVARIANT(i < settings_count);
+    return &c->values[i];
+}
 
 static void add_source(const struct config *c, size_t i, struct buf *out)
 {

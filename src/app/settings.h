@@ -90,16 +90,16 @@ bool check_origins(struct config *c, struct span value);
 bool check_cookie_name(struct config *c, struct span value);
 bool check_address(struct config *c, struct span value);
 bool check_db_uri(struct config *c, struct span value);
+bool config_uses_mongo(const struct config *c);
+MUST_CHECK PRINTF_LIKE(3, 4) enum err
+    config_refuse(struct arena *a, struct span *ret_why, const char *format, ...);
+/* What was said about the setting whose field is `field`, a member of *c. */
+struct setting_value *config_value(struct config *c, const void *field);
+/* Judge the text of setting `i` by kind, bounds and check, and put it into its field. */
+MUST_CHECK enum err config_apply(struct config *c, size_t i, struct arena *a, struct span *ret_why);
 /* What depends on other settings: computed defaults, and what does not go together. */
 MUST_CHECK enum err config_settle(struct config *c, bool terminal, struct arena *a,
                                   struct span *ret_why);
-/* Judge the text of setting `i` by kind, bounds and check, and put it into its field. */
-MUST_CHECK enum err config_apply(struct config *c, size_t i, struct arena *a, struct span *ret_why);
-bool config_uses_mongo(const struct config *c);
-/* What was said about the setting whose field is `field`, a member of *c. */
-struct setting_value *config_value(struct config *c, const void *field);
-MUST_CHECK PRINTF_LIKE(3, 4) enum err
-    config_refuse(struct arena *a, struct span *ret_why, const char *format, ...);
 
 /* What config_load() reads, for tests and fuzzing. */
 struct config_input {
