@@ -16,12 +16,6 @@
 
 /* ---- life ---- */
 
-void http_parser_enter(struct http_parser *p, enum phase next)
-{
-    p->phase = next;
-    p->phase_bytes = 0;
-}
-
 enum err http_parser_new(const struct http_limits *limits, struct http_parser **ret_parser)
 {
     struct http_parser *p = calloc(1, sizeof(*p) + (limits->max_headers + 1) * sizeof(p->marks[0]));

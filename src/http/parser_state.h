@@ -50,6 +50,8 @@ struct http_parser {
 void http_parser_enter(struct http_parser *p, enum phase next);
 /* Give the exchange what was read of the head: one copy of its text, and spans into it. */
 MUST_CHECK enum err http_parser_publish(struct http_parser *p, struct span *ret_target);
+
+/* ---- callbacks.c ---- */
 extern const llhttp_settings_t http_parser_callbacks;
 
 #endif
