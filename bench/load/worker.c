@@ -5,7 +5,6 @@
  */
 #include "worker_parts.h"
 
-#include "machine.h"
 #include "request.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,46 +18,12 @@
 #define LONGEST_PAUSE_NS     NS_PER_S
 #define INTERRUPTED_DRAIN_NS NS_PER_S /* what is still unanswered then is not counted */
 
-/* ---- counting ---- */
-
-int64_t worker_now_ns(const struct worker *w)
-{
-    return (int64_t)uv_hrtime() - atomic_load_explicit(&w->run->begin_at_ns, memory_order_relaxed);
-}
-
-void worker_count(struct worker *w, enum route route, enum outcome outcome, int64_t due_ns)
-{
-    _Atomic uint64_t *counter = outcome == OUTCOME_OK ? &w->ok : &w->shed;
-    if (outcome_is_error(route, outcome)) {
-        counter = &w->errors;
-    }
-    (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-    tally_add(w->tally, route, outcome, due_ns, worker_now_ns(w));
-}
+/* ---- what comes back ---- */
 
 static void say_trouble(struct worker *w, const char *why)
 {
     (void)snprintf(w->trouble, sizeof(w->trouble), "%s", why);
 }
-
-static struct worker_use use_now(void)
-{
-    struct machine_turns turns = machine_own_turns();
-    return (struct worker_use){ .elapsed_ns = (int64_t)uv_hrtime(),
-                                .cpu_ns = turns.ran_ns,
-                                .starved_ns = turns.starved_ns };
-}
-
-static void settle_use(struct worker *w)
-{
-    struct worker_use now = use_now();
-    w->use = (struct worker_use){ .elapsed_ns = now.elapsed_ns - w->use.elapsed_ns,
-                                  .cpu_ns = now.cpu_ns - w->use.cpu_ns,
-                                  .starved_ns = now.starved_ns - w->use.starved_ns,
-                                  .end_ns = w->end_ns };
-}
-
-/* ---- what comes back ---- */
 
 /* The request has ended. A refresh that failed is safe to repeat: its session keeps its token. */
 static void settle(struct slot *s, enum outcome outcome)
@@ -195,7 +160,7 @@ static void end_if_done(struct worker *w)
         w->is_ending = true;
         if (w->is_running) {
             worker_count_unsent(w);
-            settle_use(w);
+            worker_use_end(w);
         }
     }
     bool waits = w->busy > 0 && !(interrupted && now_ns - w->end_ns >= INTERRUPTED_DRAIN_NS);
@@ -209,7 +174,7 @@ static void on_sweep(uv_timer_t *timer)
     struct worker *w = timer->data;
     int64_t now_at_ns = (int64_t)uv_hrtime();
     if (!w->is_running && atomic_load(&w->run->begin_at_ns) != 0) {
-        w->use = use_now();
+        worker_use_begin(w);
         worker_begin(w);
     }
     for (size_t i = 0; i < w->slot_count; i++) {

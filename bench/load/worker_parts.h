@@ -59,10 +59,15 @@ struct worker {
     _Atomic uint64_t sent, ok, shed, errors;
 };
 
+/* ---- worker_count.c ---- */
+
 /* Since the run's begin. */
 int64_t worker_now_ns(const struct worker *w);
 /* A request has ended. */
 void worker_count(struct worker *w, enum route route, enum outcome outcome, int64_t due_ns);
+/* What the thread used between these two is worker_use(). */
+void worker_use_begin(struct worker *w);
+void worker_use_end(struct worker *w);
 
 /* ---- worker_send.c ---- */
 
