@@ -32,8 +32,11 @@ TEST(it_goes_on_for_as_long_as_asked)
 {
     AUTO(password_engine) struct password_engine *e = open_engine(1, 2);
     struct password_pace pace = { 0 };
-    CHECK_ERR(password_measure(e, PASSWORD_FULL, 4, 50000, &pace), ERR_OK);
-    CHECK(pace.elapsed_us >= 50000);
+    /* More than one batch, in one of several tries: this machine may stand still for as long. */
+    for (int tries = 0; tries < 20 && pace.hashes <= 2; tries++) {
+        CHECK_ERR(password_measure(e, PASSWORD_FULL, 4, 50000, &pace), ERR_OK);
+        CHECK(pace.elapsed_us >= 50000);
+    }
     CHECK(pace.hashes > 2);
 }
 

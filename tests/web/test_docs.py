@@ -25,6 +25,7 @@ def test_a_login_is_tried_out_and_its_token_shows_the_profile(visit, service, na
     visitor.page.goto(service.url + "/docs")
     answer = execute(operation(visitor, "session-login"), f'{{"username": "{name}", "password": "{PASSWORD}"}}')
     expect(answer.locator(".response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text('"access_token"')
     token = re.search(r'"access_token":\s*"([^"]+)"', answer.inner_text())[1]
 
     visitor.page.get_by_role("button", name="Authorize").first.click()
