@@ -1,4 +1,4 @@
-/* lanes.c - the beginning and the end of a bcrypt, and the kernels for what is between. */
+/* lanes.c - a bcrypt's beginning and end, and its steps, with a kernel's schedule. */
 #include "lanes_encrypt.h"
 #include "lanes_pi.h"
 
@@ -10,38 +10,6 @@ static_assert(sizeof(pi_s) == sizeof(((struct lane *)0)->s), "S is as large as i
 static_assert(sizeof(struct lane) % 64 == 0, "every lane of an array begins a cache line");
 
 enum { SALT_WORDS = LANE_SALT_BYTES / 4, BLOCKS = 3, REPEATS = 64 };
-
-enum {
-    KERNEL_C,
-#ifdef __x86_64__
-    KERNEL_X86,
-    KERNEL_X86_PEXT,
-#endif
-};
-
-const struct lanes_kernel lanes_kernels[] = {
-    [KERNEL_C] = { "c", LANES_C_MAX, lanes_c_is_usable, lanes_c_advance },
-#ifdef __x86_64__
-    [KERNEL_X86] = { "x86", LANES_X86_MAX, lanes_x86_is_usable, lanes_x86_advance },
-    [KERNEL_X86_PEXT] = { "x86-pext", LANES_X86_MAX, lanes_x86_is_usable, lanes_x86_pext_advance },
-#endif
-};
-const size_t lanes_kernel_count = sizeof(lanes_kernels) / sizeof(lanes_kernels[0]);
-
-/* As many as were never slower than fewer, where it was measured: their boxes leave a third of the
- * smallest usual L1d, 32 kB, to everything else. */
-#define DEFAULT_COUNT 5
-
-const struct lanes_kernel *lanes_kernel_default(unsigned *ret_count)
-{
-    *ret_count = DEFAULT_COUNT;
-#ifdef __x86_64__
-    if (lanes_x86_is_usable()) {
-        return &lanes_kernels[lanes_x86_is_intel() ? KERNEL_X86_PEXT : KERNEL_X86];
-    }
-#endif
-    return &lanes_kernels[KERNEL_C];
-}
 
 static uint32_t word_at(const uint8_t *bytes)
 {

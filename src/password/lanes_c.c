@@ -9,7 +9,7 @@ static const struct {
     { offsetof(struct lane, s) / 4, offsetof(struct lane, s) / 4 + LANES_S_COUNT },
 };
 
-LANES_INLINE void schedule(struct lane *lanes, unsigned count)
+LANES_INLINE void run_schedule(struct lane *lanes, unsigned count)
 {
     uint32_t left[LANES_MAX] = { 0 };
     uint32_t right[LANES_MAX] = { 0 };
@@ -30,7 +30,7 @@ LANES_INLINE void schedule(struct lane *lanes, unsigned count)
 #define SCHEDULE(n)                                                                                \
     static void schedule_##n(struct lane *lanes)                                                   \
     {                                                                                              \
-        schedule(lanes, n);                                                                        \
+        run_schedule(lanes, n);                                                                    \
     }
 SCHEDULE(1)
 SCHEDULE(2)
