@@ -234,7 +234,7 @@ class Service:
 
     def cli(self, *arguments, stdin="", code=0):
         done = subprocess.run([self.binary, *arguments], cwd=self.directory, env=self.environment, input=stdin,
-                              capture_output=True, text=True, timeout=PATIENCE_S)
+                              capture_output=True, text=True, timeout=4 * PATIENCE_S)  # `calibrate` computes for seconds
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -282,6 +282,19 @@ def read_answer(connection, pending=b""):
         assert piece, "closed in the middle of a body"
         rest += piece
     return int(first.split()[1]), headers, rest[:length], rest[length:]
+
+
+def check_conditional(service, path, tag):
+    """A document with this tag: what of If-None-Match, in one line or several, says that the client has it."""
+    has = [(tag,), (f"W/{tag}",), ("*",), (f'"a, b",  W/{tag} ,"c"',), ('"a"', tag), (tag, '"a"'), ('"a"', "", f'"b",W/{tag}')]
+    lacks = [('"a"',), ('"a"', 'W/"b"'), ("",), ("W/*",), (tag.strip('"'),)]
+    with service.raw() as connection:
+        for lines in has + lacks:
+            fields = "".join(f"If-None-Match: {line}\r\n" for line in lines)
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
+            status, headers, body, _ = read_answer(connection)
+            assert status == (304 if lines in has else 200) and headers["etag"] == tag, lines
+            assert (body == b"") == (lines in has), lines
 
 
 def check_contract(request, answer):
