@@ -124,7 +124,7 @@ static enum err store_new_hash(struct auth *au, struct auth_call *call,
         struct store_user_change change = { .if_password_hash = verified,
                                             .if_session_epoch = &user->session_epoch,
                                             .password_hash = new_hash,
-                                            .raise_epoch = true,
+                                            .raise_epoch = 1,
                                             .keep = caller->session_id,
                                             .reset_failures = true };
         enum err e = store_user_change(au->options.store, user->id, &change, &epoch);

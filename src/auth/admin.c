@@ -53,7 +53,7 @@ static enum err change_user(struct auth *au, struct auth_call *call, struct uuid
     int64_t epoch = 0;
     call->user_id = user;
     TRY(store_user_change(au->options.store, user, change, &epoch));
-    if (change->raise_epoch) {
+    if (change->raise_epoch > 0) {
         TRY(session_publish_epoch(au, user, epoch, (struct uuid){ 0 }));
     }
     audit(call, LOG_INFO, action, NULL);
@@ -63,7 +63,7 @@ static enum err change_user(struct auth *au, struct auth_call *call, struct uuid
 enum err auth_user_set_password(struct auth *au, struct auth_call *call, struct uuid user,
                                 struct span password, struct auth_input_errors *errors)
 {
-    struct store_user_change change = { .raise_epoch = true, .reset_failures = true };
+    struct store_user_change change = { .raise_epoch = 1, .reset_failures = true };
     errors->count = 0;
     input_check_new_password(password, au->options.password_min_length, "password", errors);
     TRY(input_result(errors));

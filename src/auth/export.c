@@ -104,7 +104,7 @@ struct living {
 };
 
 static enum err keep_living(struct arena *a, struct living *l, struct store_revocation *page,
-                            size_t count, int64_t now_ms)
+                            size_t count, int64_t since_ms)
 {
     for (size_t i = 0; i < count; i++) {
         if (l->count == l->capacity) {
@@ -118,7 +118,7 @@ static enum err keep_living(struct arena *a, struct living *l, struct store_revo
             }
             *l = (struct living){ grown, l->count, capacity };
         }
-        if (page[i].expires_at > now_ms) {
+        if (page[i].expires_at > since_ms) {
             l->records[l->count++] =
                 (struct auth_record){ AUTH_RECORD_REVOCATION, { .revocation = &page[i] } };
         }
@@ -137,18 +137,18 @@ static int by_whose(const void *a, const void *b)
     return memcmp(left->id.bytes, right->id.bytes, UUID_BYTES);
 }
 
-static enum err next_revocations(struct auth *au, struct arena *a, struct auth_record **ret_records,
-                                 size_t *ret_count)
+/* Those that expired since the beginning as well: the file has what they ended as living. */
+static enum err next_revocations(struct auth *au, struct arena *a, const struct auth_export *x,
+                                 struct auth_record **ret_records, size_t *ret_count)
 {
     struct living l = { 0 };
-    int64_t now_ms = auth_now_ms(au);
     int64_t sequence = 0;
     size_t count = 0;
     do {
         struct store_revocation *page = NULL;
         TRY(store_revocation_since(au->options.store, sequence, REVOCATIONS_PAGE, a, &page,
                                    &count));
-        TRY(keep_living(a, &l, page, count, now_ms));
+        TRY(keep_living(a, &l, page, count, x->since_ms));
         sequence = count > 0 ? page[count - 1].sequence : sequence;
     } while (count > 0);
     if (l.count > 0) {
@@ -170,6 +170,8 @@ static enum err step(struct auth *au, struct arena *a, struct auth_export *x,
     switch (x->next) {
     case EXPORT_KEYS:
         x->next = EXPORT_USERS;
+        /* Of one that goes on the beginning is not known: all that the store remembers. */
+        x->since_ms = uuid_is_nil(x->after) ? auth_now_ms(au) : 0;
         return x->with_keys ? next_keys(au, a, ret_records, ret_count) : ERR_OK;
     case EXPORT_USERS:
         x->session_user = x->after;
@@ -187,7 +189,7 @@ static enum err step(struct auth *au, struct arena *a, struct auth_export *x,
         return ERR_OK;
     case EXPORT_REVOCATIONS:
         x->next = EXPORT_END;
-        return x->with_sessions ? next_revocations(au, a, ret_records, ret_count) : ERR_OK;
+        return x->with_sessions ? next_revocations(au, a, x, ret_records, ret_count) : ERR_OK;
     case EXPORT_END:
         break;
     }

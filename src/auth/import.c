@@ -1,31 +1,19 @@
-/* Records on their way into the store. What is there is never changed: a record that is the same
- * counts as done, one that differs is refused. */
+/* Records on their way into the store, and those of them that are users and keys. What is there is
+ * never changed: a record that is the same counts as done, one that differs is refused. */
+#include "import.h"
 #include "input.h"
 #include "keyring.h"
-#include "session.h"
-#include "transfer.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* A run of records of one type. */
-struct run {
-    struct auth *au;
-    struct arena *arena;
-    const struct auth_record *records;
-    size_t count;
-    bool dry_run;
-    struct auth_import_result *results;
-};
-
-static void refuse(struct auth_import_result *result, const char *field, const char *code,
+void import_refuse(struct auth_import_result *result, const char *field, const char *code,
                    const char *detail)
 {
     result->outcome = AUTH_IMPORT_REFUSED;
     result->why = (struct auth_input_error){ .field = field, .code = code, .detail = detail };
 }
 
-/* Neither refused nor there already. */
-static bool is_open(const struct auth_import_result *result)
+bool import_is_open(const struct auth_import_result *result)
 {
     return result->outcome == AUTH_IMPORT_ADDED;
 }
@@ -37,13 +25,6 @@ static bool is_conflict(enum err e)
 
 /* ---- who is there ---- */
 
-struct people {
-    struct uuid ids[AUTH_MAX_IMPORT];
-    size_t id_count;
-    struct store_user *users; /* by id */
-    size_t count;
-};
-
 static int by_id(const void *a, const void *b)
 {
     const struct store_user *left = a;
@@ -51,7 +32,7 @@ static int by_id(const void *a, const void *b)
     return memcmp(left->id.bytes, right->id.bytes, UUID_BYTES);
 }
 
-static enum err look_up(const struct run *run, struct people *p)
+enum err import_look_up(const struct import_run *run, struct import_people *p)
 {
     TRY(store_users_find(run->au->options.store, p->ids, p->id_count, run->arena, &p->users,
                          &p->count));
@@ -61,8 +42,7 @@ static enum err look_up(const struct run *run, struct people *p)
     return ERR_OK;
 }
 
-/* NULL: not there. */
-static const struct store_user *find_person(const struct people *p, struct uuid id)
+const struct store_user *import_find_person(const struct import_people *p, struct uuid id)
 {
     const struct store_user key = { .id = id };
     return p->count > 0 ? bsearch(&key, p->users, p->count, sizeof(key), by_id) : NULL;
@@ -71,7 +51,7 @@ static const struct store_user *find_person(const struct people *p, struct uuid 
 /* ---- users ---- */
 
 /* What the record must be, and what is missing in it, but for the times. */
-static enum err complete_user(const struct run *run, struct store_user *u)
+static enum err complete_user(const struct import_run *run, struct store_user *u)
 {
     if (u->email.data != NULL) {
         TRY(input_lower(run->arena, u->email, &u->email));
@@ -107,7 +87,7 @@ static void check_user(const struct store_user *u, struct auth_import_result *re
                   "is not a hash of a form, and within the bounds, that can be verified here");
     }
     if (errors.count > 0) {
-        refuse(result, errors.list[0].field, errors.list[0].code, errors.list[0].detail);
+        import_refuse(result, errors.list[0].field, errors.list[0].code, errors.list[0].detail);
     }
 }
 
@@ -139,7 +119,7 @@ static bool is_same_user(const struct store_user *u, const struct store_user *st
 }
 
 /* Who has one of the names. ERR_NOT_FOUND: nobody. */
-static enum err find_namesake(const struct run *run, const struct store_user *u,
+static enum err find_namesake(const struct import_run *run, const struct store_user *u,
                               struct store_user *ret_other, const char **ret_field)
 {
     enum err e = ERR_NOT_FOUND;
@@ -160,13 +140,13 @@ static void compare_user(const struct store_user *u, const struct store_user *ot
     if (is_same_user(u, other)) {
         result->outcome = AUTH_IMPORT_THERE;
     } else {
-        refuse(result, "id", "user_differs",
-               "a user with this id is there and differs; it was left as it is");
+        import_refuse(result, "id", "user_differs",
+                      "a user with this id is there and differs; it was left as it is");
     }
 }
 
 /* For a user whose id is not there: who has its names. ERR_NOT_FOUND: nobody. */
-static enum err compare_names(const struct run *run, const struct store_user *u, bool had_id,
+static enum err compare_names(const struct import_run *run, const struct store_user *u, bool had_id,
                               struct auth_import_result *result)
 {
     struct store_user other = { 0 };
@@ -176,12 +156,12 @@ static enum err compare_names(const struct run *run, const struct store_user *u,
         result->outcome = AUTH_IMPORT_THERE;
         return ERR_OK;
     }
-    refuse(result, field, "user_exists", "is taken by another user");
+    import_refuse(result, field, "user_exists", "is taken by another user");
     result->other = other.id;
     return ERR_OK;
 }
 
-static enum err judge_user(const struct run *run, size_t i, bool had_id, enum err added)
+static enum err judge_user(const struct import_run *run, size_t i, bool had_id, enum err added)
 {
     const struct store_user *u = run->records[i].user;
     struct auth_import_result *result = &run->results[i];
@@ -199,13 +179,13 @@ static enum err judge_user(const struct run *run, size_t i, bool had_id, enum er
     }
     e = e == ERR_NOT_FOUND ? compare_names(run, u, had_id, result) : e;
     if (e == ERR_NOT_FOUND) { /* a tombstone, or who was in the way is gone by now */
-        refuse(result, "id", "user_deleted", "a user with this id was deleted here");
+        import_refuse(result, "id", "user_deleted", "a user with this id was deleted here");
         return ERR_OK;
     }
     return e;
 }
 
-static enum err add_users(const struct run *run, const bool *had_id)
+static enum err add_users(const struct import_run *run, const bool *had_id)
 {
     struct store_user *users = ARENA_ARRAY(run->arena, struct store_user, run->count);
     enum err results[AUTH_MAX_IMPORT] = { ERR_OK };
@@ -215,23 +195,23 @@ static enum err add_users(const struct run *run, const bool *had_id)
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < run->count; i++) {
-        if (is_open(&run->results[i])) {
+        if (import_is_open(&run->results[i])) {
             users[count++] = with_times(run->records[i].user, now_ms);
         }
     }
     TRY(store_users_add(run->au->options.store, users, count, results));
     for (size_t i = 0, next = 0; i < run->count; i++) {
-        if (is_open(&run->results[i])) {
+        if (import_is_open(&run->results[i])) {
             TRY(judge_user(run, i, had_id[i], results[next++]));
         }
     }
     return ERR_OK;
 }
 
-static enum err judge_names(const struct run *run, const bool *had_id)
+static enum err judge_names(const struct import_run *run, const bool *had_id)
 {
     for (size_t i = 0; i < run->count; i++) {
-        if (is_open(&run->results[i])) {
+        if (import_is_open(&run->results[i])) {
             enum err e = compare_names(run, run->records[i].user, had_id[i], &run->results[i]);
             TRY(e == ERR_NOT_FOUND ? ERR_OK : e);
         }
@@ -241,26 +221,26 @@ static enum err judge_names(const struct run *run, const bool *had_id)
 
 /* Those that are there are looked up before, all at once: of an import that is tried again they are
  * most. */
-static enum err judge_ids(const struct run *run, const bool *had_id)
+static enum err judge_ids(const struct import_run *run, const bool *had_id)
 {
-    struct people people = { .count = 0 };
+    struct import_people people = { .count = 0 };
     for (size_t i = 0; i < run->count; i++) {
-        if (had_id[i] && is_open(&run->results[i])) {
+        if (had_id[i] && import_is_open(&run->results[i])) {
             people.ids[people.id_count++] = run->records[i].user->id;
         }
     }
-    TRY(look_up(run, &people));
+    TRY(import_look_up(run, &people));
     for (size_t i = 0; i < run->count; i++) {
         const struct store_user *u = run->records[i].user;
-        const struct store_user *other = find_person(&people, u->id);
-        if (other != NULL && is_open(&run->results[i])) {
+        const struct store_user *other = import_find_person(&people, u->id);
+        if (other != NULL && import_is_open(&run->results[i])) {
             compare_user(u, other, &run->results[i]);
         }
     }
     return ERR_OK;
 }
 
-static enum err import_users(const struct run *run)
+static enum err import_users(const struct import_run *run)
 {
     bool had_id[AUTH_MAX_IMPORT] = { false };
     for (size_t i = 0; i < run->count; i++) {
@@ -273,105 +253,11 @@ static enum err import_users(const struct run *run)
     return run->dry_run ? judge_names(run, had_id) : add_users(run, had_id);
 }
 
-/* ---- sessions ---- */
-
-static void check_session(const struct run *run, const struct store_session *s,
-                          struct auth_import_result *result)
-{
-    if (!token_has_master(run->au->options.tokens, s->master_key)) {
-        refuse(result, "master_key", "unknown_master_key",
-               "was opened with a master key that is not among MASTER_KEY here");
-    } else if (s->ip.length > INPUT_MAX_IP_BYTES) {
-        refuse(result, "ip", "too_long", "must have at most 64 bytes");
-    } else if (s->agent.length > INPUT_MAX_AGENT_BYTES) {
-        refuse(result, "user_agent", "too_long", "must have at most 256 bytes");
-    }
-}
-
-static enum err check_owners(const struct run *run)
-{
-    struct people people = { .count = 0 };
-    for (size_t i = 0; i < run->count; i++) {
-        struct uuid user = run->records[i].session->user_id;
-        bool is_last = people.id_count > 0 && uuid_equal(people.ids[people.id_count - 1], user);
-        if (!is_last) { /* a user's sessions stand together */
-            people.ids[people.id_count++] = user;
-        }
-    }
-    TRY(look_up(run, &people));
-    for (size_t i = 0; i < run->count; i++) {
-        bool is_there = find_person(&people, run->records[i].session->user_id) != NULL;
-        if (!is_there && is_open(&run->results[i])) {
-            refuse(&run->results[i], "user_id", "no_such_user", "is not the id of a user here");
-        }
-    }
-    return ERR_OK;
-}
-
-/* Sessions go on while they are moved: the same one is there, however far it has come. */
-static enum err judge_session(const struct run *run, size_t i, enum err added)
-{
-    const struct store_session *s = run->records[i].session;
-    struct store_session other = { 0 };
-    if (added != ERR_CONFLICT) {
-        return added;
-    }
-    TRY(store_session_get(run->au->options.store, s->id, run->arena, &other));
-    if (uuid_equal(s->user_id, other.user_id) && s->created_at == other.created_at) {
-        run->results[i].outcome = AUTH_IMPORT_THERE;
-    } else {
-        refuse(&run->results[i], "id", "session_exists", "is the id of another session here");
-    }
-    return ERR_OK;
-}
-
-static enum err add_sessions(const struct run *run)
-{
-    struct store_session *sessions = ARENA_ARRAY(run->arena, struct store_session, run->count);
-    enum err results[AUTH_MAX_IMPORT] = { ERR_OK };
-    size_t count = 0;
-    if (sessions == NULL) {
-        return ERR_NOMEM;
-    }
-    for (size_t i = 0; i < run->count; i++) {
-        if (is_open(&run->results[i])) {
-            sessions[count++] = *run->records[i].session;
-        }
-    }
-    TRY(store_sessions_add(run->au->options.store, sessions, count, results));
-    for (size_t i = 0, next = 0; i < run->count; i++) {
-        if (is_open(&run->results[i])) {
-            TRY(judge_session(run, i, results[next++]));
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err import_sessions(const struct run *run)
-{
-    for (size_t i = 0; i < run->count; i++) {
-        check_session(run, run->records[i].session, &run->results[i]);
-    }
-    if (run->dry_run) {
-        return ERR_OK;
-    }
-    TRY(check_owners(run));
-    return add_sessions(run);
-}
-
-/* ---- revocations and keys ---- */
-
-static enum err import_revocations(const struct run *run)
-{
-    for (size_t i = 0; i < run->count && !run->dry_run; i++) {
-        TRY(store_revocation_put(run->au->options.store, run->records[i].revocation));
-    }
-    return ERR_OK;
-}
+/* ---- keys ---- */
 
 /* One that is not what the master key wrapped under this kid, or not of its algorithm, would keep
  * the service from starting. */
-static enum err check_key(const struct run *run, const struct store_key *k,
+static enum err check_key(const struct import_run *run, const struct store_key *k,
                           struct auth_import_result *result)
 {
     const struct tokens *tokens = run->au->options.tokens;
@@ -380,22 +266,22 @@ static enum err check_key(const struct run *run, const struct store_key *k,
     };
     enum err e = token_witness_check(tokens, &key);
     if (e == ERR_CONFIG) {
-        refuse(result, "wrapped_private", "unknown_master_key",
-               "does not open with any MASTER_KEY here");
+        import_refuse(result, "wrapped_private", "unknown_master_key",
+                      "does not open with any MASTER_KEY here");
         return ERR_OK;
     }
     if (e == ERR_OK && !keyring_is_witness(k)) {
         e = token_key_check(tokens, &key);
     }
     if (e == ERR_CONFIG) {
-        refuse(result, "algorithm", "invalid_format", "is not what the key was made for");
+        import_refuse(result, "algorithm", "invalid_format", "is not what the key was made for");
     } else if (k->generation < 1) {
-        refuse(result, "generation", "invalid_format", "begins with 1");
+        import_refuse(result, "generation", "invalid_format", "begins with 1");
     }
     return e == ERR_CONFIG ? ERR_OK : e;
 }
 
-static enum err judge_key(const struct run *run, const struct store_key *k,
+static enum err judge_key(const struct import_run *run, const struct store_key *k,
                           struct auth_import_result *result)
 {
     struct store_key *keys = NULL;
@@ -407,17 +293,18 @@ static enum err judge_key(const struct run *run, const struct store_key *k,
             return ERR_OK;
         }
     }
-    refuse(result, "generation", "key_exists",
-           "another key has this number: keys go into a store that no service has started on");
+    import_refuse(
+        result, "generation", "key_exists",
+        "another key has this number: keys go into a store that no service has started on");
     return ERR_OK;
 }
 
-static enum err import_keys(const struct run *run)
+static enum err import_keys(const struct import_run *run)
 {
     for (size_t i = 0; i < run->count; i++) {
         const struct store_key *k = run->records[i].key;
         TRY(check_key(run, k, &run->results[i]));
-        if (run->dry_run || !is_open(&run->results[i])) {
+        if (run->dry_run || !import_is_open(&run->results[i])) {
             continue;
         }
         enum err e = store_key_add(run->au->options.store, k);
@@ -429,7 +316,7 @@ static enum err import_keys(const struct run *run)
 
 /* ---- all of them ---- */
 
-static enum err import_run(const struct run *run)
+static enum err import_one_type(const struct import_run *run)
 {
     switch (run->records[0].type) {
     case AUTH_RECORD_KEY:
@@ -455,13 +342,13 @@ enum err auth_import(struct auth *au, struct auth_call *call, const struct auth_
         while (end < count && records[end].type == records[i].type) {
             end++;
         }
-        const struct run run = { .au = au,
-                                 .arena = call->arena,
-                                 .records = records + i,
-                                 .count = end - i,
-                                 .dry_run = dry_run,
-                                 .results = ret_results + i };
-        TRY(import_run(&run));
+        const struct import_run run = { .au = au,
+                                        .arena = call->arena,
+                                        .records = records + i,
+                                        .count = end - i,
+                                        .dry_run = dry_run,
+                                        .results = ret_results + i };
+        TRY(import_one_type(&run));
     }
     return ERR_OK;
 }

@@ -25,7 +25,7 @@ static enum err raise_epoch(struct auth *au, const struct store_user *user, stru
 {
     int64_t epoch = 0;
     struct store_user_change change = { .if_session_epoch = &user->session_epoch,
-                                        .raise_epoch = true,
+                                        .raise_epoch = 1,
                                         .keep = keep };
     enum err e = store_user_change(au->options.store, user->id, &change, &epoch);
     if (e == ERR_NOT_FOUND) {

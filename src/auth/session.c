@@ -97,7 +97,11 @@ enum err session_end(struct auth *au, struct uuid session)
     if (revoked != ERR_OK && revoked != ERR_NOT_FOUND) {
         return revoked;
     }
-    return publish_session(au, session);
+    TRY(publish_session(au, session));
+    if (revoked == ERR_NOT_FOUND) { /* an import may have brought it before it could see that */
+        revoked = store_session_revoke(au->options.store, session);
+    }
+    return revoked == ERR_NOT_FOUND ? ERR_OK : revoked;
 }
 
 enum err session_publish_epoch(struct auth *au, struct uuid user, int64_t epoch, struct uuid keep)

@@ -41,14 +41,15 @@ struct auth_export_owner {
 struct auth_export {
     bool with_keys, with_sessions; /* sessions bring the revocations along */
     struct uuid after;             /* users behind this id; then the last that was given */
+    int64_t since_ms;              /* revocations that had expired then are left out */
     enum { EXPORT_KEYS, EXPORT_USERS, EXPORT_SESSIONS, EXPORT_REVOCATIONS, EXPORT_END } next;
     struct auth_export_owner owners[AUTH_EXPORT_PAGE]; /* of the last page, by id */
     size_t owner_count;
     struct uuid session_user, session_id; /* the last session that was looked at */
 };
 /* The next records, in an order that depends on nothing but them: keys, then users by id with each
- * page's living sessions behind it, last the living revocations, so that one which comes meanwhile
- * is among them. *ret_count is 0 only at the end. */
+ * page's living sessions behind it, last the revocations that lived when it began, so that what
+ * ends meanwhile is among them. *ret_count is 0 only at the end. */
 MUST_CHECK enum err auth_export_next(struct auth *au, struct auth_call *call, struct auth_export *x,
                                      struct auth_record **ret_records, size_t *ret_count);
 
@@ -65,7 +66,9 @@ struct auth_import_result {
     struct uuid other;           /* nil, or the user who has the name */
 };
 /* Adds at most AUTH_MAX_IMPORT records, in their order. Nothing that is there is changed, so that a
- * repetition adds what is missing. A user may come without id (nil) and without times (0); its
+ * repetition adds what is missing, but a revocation ends what it names: its session, the sessions
+ * of its user up to its epoch (refused as well, since that user's record is then an old one), or
+ * the account. A user may come without id (nil) and without times (0); its
  * e-mail in any case. A user name may be any that login takes, without controls. Sessions want
  * their user, and as keys do, a master key that is here. `dry_run`: only judges; records that are
  * in each other's way are not noticed, nor sessions whose user is missing. */

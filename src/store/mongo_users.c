@@ -215,7 +215,7 @@ static enum err user_add(struct store *s, const struct store_user *user)
 /* What can be repeated as it is needs no mark: forgetting failures, which every login does. */
 static bool needs_mark(const struct store_user_change *what)
 {
-    return what->raise_epoch || what->password_hash.data != NULL || what->roles.data != NULL ||
+    return what->raise_epoch > 0 || what->password_hash.data != NULL || what->roles.data != NULL ||
            what->state != STORE_KEEP_STATE;
 }
 
@@ -258,7 +258,7 @@ static void put_values(const struct store_user_change *what, bson_t *set, bson_t
     if (what->state != STORE_KEEP_STATE) {
         mongo_put_bool(set, "disabled", what->state == STORE_DISABLE);
     }
-    if (what->raise_epoch) {
+    if (what->raise_epoch > 0) {
         mongo_put_uuid_or_none(set, "epoch_keep", what->keep);
         if (uuid_is_nil(what->keep)) {
             mongo_put_bool(unset, "epoch_keep", true);
@@ -280,8 +280,8 @@ static void put_change(bson_t *update, const struct mongo_call *c,
     put_values(what, &set, &unset);
     put_if_any(update, "$set", &set);
     put_if_any(update, "$unset", &unset);
-    if (what->raise_epoch) {
-        BCON_APPEND(update, "$inc", "{", "session_epoch", BCON_INT64(1), "}");
+    if (what->raise_epoch > 0) {
+        BCON_APPEND(update, "$inc", "{", "session_epoch", BCON_INT64(what->raise_epoch), "}");
     }
     if (is_visible) {
         BCON_APPEND(update, "$currentDate", "{", "updated_at", BCON_BOOL(true), "}");

@@ -286,7 +286,7 @@ TEST(a_rotation_finds_the_user_as_he_is_and_nobody_once_he_is_deleted)
     struct store_rotation rotation = { .id = session.id,
                                        .master_key = session.master_key,
                                        .idle_ttl_ms = 5000 };
-    struct store_user_change disable = { .state = STORE_DISABLE, .raise_epoch = true };
+    struct store_user_change disable = { .state = STORE_DISABLE, .raise_epoch = 1 };
     int64_t epoch = 0;
     CHECK_ERR(store_user_change(s, ann.id, &disable, &epoch), ERR_OK);
     for (int again = 0; again < 2; again++) {

@@ -231,7 +231,7 @@ TEST(what_the_user_cannot_see_does_not_move_updated_at)
     ann.failures = 4;
     ann.not_before = CONTRACT_START_MS + 9;
     CHECK_ERR(store_user_add(s, &ann), ERR_OK);
-    struct store_user_change change = { .reset_failures = true, .raise_epoch = true };
+    struct store_user_change change = { .reset_failures = true, .raise_epoch = 1 };
     change.keep = contract_id(8);
     CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_OK);
     ann.failures = 0;
@@ -251,13 +251,14 @@ TEST(raising_the_epoch_gives_the_new_one_and_sets_whom_it_keeps)
     CHECK_ERR(store_user_change(s, ann.id, &change, &epoch), ERR_OK);
     CHECK_INT(epoch, 3);
     check_stored(s, &ann);
-    change.raise_epoch = true;
+    change.raise_epoch = 1;
     CHECK_ERR(store_user_change(s, ann.id, &change, &epoch), ERR_OK);
     CHECK_INT(epoch, 4);
     change.keep = (struct uuid){ 0 };
+    change.raise_epoch = 7;
     CHECK_ERR(store_user_change(s, ann.id, &change, &epoch), ERR_OK);
-    CHECK_INT(epoch, 5);
-    ann.session_epoch = 5;
+    CHECK_INT(epoch, 11);
+    ann.session_epoch = 11;
     ann.epoch_keep = (struct uuid){ 0 };
     check_stored(s, &ann);
 }
@@ -270,7 +271,7 @@ TEST(a_change_on_condition_of_another_hash_is_a_conflict_and_changes_nothing)
     int64_t epoch = 77;
     struct store_user_change change = { .if_password_hash = SPAN("old"),
                                         .password_hash = SPAN("new"),
-                                        .raise_epoch = true };
+                                        .raise_epoch = 1 };
     CHECK_ERR(store_user_change(s, ann.id, &change, &epoch), ERR_CONFLICT);
     change.if_password_hash = SPAN("");
     CHECK_ERR(store_user_change(s, ann.id, &change, &epoch), ERR_CONFLICT);
@@ -287,7 +288,7 @@ TEST(a_change_on_condition_of_another_epoch_is_a_conflict_and_changes_nothing)
     struct store_user ann = contract_user(1);
     CHECK_ERR(store_user_add(s, &ann), ERR_OK);
     int64_t epoch = ann.session_epoch - 1;
-    struct store_user_change change = { .if_session_epoch = &epoch, .raise_epoch = true };
+    struct store_user_change change = { .if_session_epoch = &epoch, .raise_epoch = 1 };
     CHECK_ERR(store_user_change(s, ann.id, &change, NULL), ERR_CONFLICT);
     check_stored(s, &ann);
     epoch = ann.session_epoch;
@@ -298,7 +299,7 @@ TEST(a_change_on_condition_of_another_epoch_is_a_conflict_and_changes_nothing)
 TEST(changing_or_deleting_who_is_not_there_is_not_found)
 {
     AUTO(store) struct store *s = contract_open_empty();
-    struct store_user_change change = { .if_password_hash = SPAN("x"), .raise_epoch = true };
+    struct store_user_change change = { .if_password_hash = SPAN("x"), .raise_epoch = 1 };
     CHECK_ERR(store_user_change(s, contract_id(1), &change, NULL), ERR_NOT_FOUND);
     CHECK_ERR(store_user_delete(s, contract_id(1), SPAN_NONE, NULL), ERR_NOT_FOUND);
     CHECK_ERR(store_user_delete(s, contract_id(1), SPAN("x"), NULL), ERR_NOT_FOUND);

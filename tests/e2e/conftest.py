@@ -150,3 +150,32 @@ def client(service):
 @pytest.fixture
 def newcomer(service):
     return service.newcomer()
+
+
+# ---- a move from one store to another
+
+
+@pytest.fixture
+def master_key():
+    return random_master_key()
+
+
+@pytest.fixture
+def open_old(tmp_path_factory, master_key):
+    """A deployment on SQLite, as everybody begins with; not started."""
+    made = []
+
+    def open_one(**settings):
+        directory = tmp_path_factory.mktemp("old")
+        made.append(Service(directory, DB_URI=f"sqlite:{directory}/doorward.db", MASTER_KEY=master_key, **settings))
+        return made[-1]
+
+    yield open_one
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def open_new(new_service, new_store, master_key):
+    """A deployment on this run's backend with nothing in it; not started."""
+    return lambda **settings: new_service(**{**new_store(), "MASTER_KEY": master_key, **settings})

@@ -11,78 +11,11 @@ import uuid
 
 import pytest
 
-from service import PASSWORD, Service, bearer, random_master_key, unique_name, wait_until
+from move import HASH, HEADER, export, file_of, lines_of, load, person, records_of, status_of_login, statuses
+from service import PASSWORD, bearer, random_master_key, unique_name, wait_until
 
-HASH = "$2b$04$SiVjeSZ7qvyJs2DQVVA/Dud.kmWD41pzb/K33kjOMt1M6vwdygoFC"  # of "password"
 FOREIGN = "pbkdf2_sha256$1000$abcdefgh$vNFr/16sLkcxT3HS5CKOhAbUS6+i5mshQdhBrE3fmqE="
-HEADER = {"type": "header", "format": "doorward", "version": 1}
 LONG_S = 1200
-
-
-@pytest.fixture
-def master_key():
-    return random_master_key()
-
-
-@pytest.fixture
-def open_old(tmp_path_factory, master_key):
-    """A deployment on SQLite, as everybody begins with; not started."""
-    made = []
-
-    def open_one(**settings):
-        directory = tmp_path_factory.mktemp("old")
-        made.append(Service(directory, DB_URI=f"sqlite:{directory}/doorward.db", MASTER_KEY=master_key, **settings))
-        return made[-1]
-
-    yield open_one
-    for one in made:
-        one.stop()
-
-
-@pytest.fixture
-def open_new(new_service, new_store, master_key):
-    """A deployment on this run's backend with nothing in it; not started."""
-    return lambda **settings: new_service(**{**new_store(), "MASTER_KEY": master_key, **settings})
-
-
-def export(service, *options):
-    return service.cli("export", *options).stdout
-
-
-def load(service, text, *options, code=0):
-    """Imports; what it said."""
-    return service.cli("import", *options, stdin=text, code=code).stderr
-
-
-def lines_of(text):
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def records_of(text):
-    """What is to be the same before and after: all but the header, which has the time in it."""
-    return text.partition("\n")[2]
-
-
-def file_of(*records, end=True):
-    closing = [{"type": "end", "records": len(records)}] if end else []
-    return "".join(json.dumps(line) + "\n" for line in [HEADER, *records, *closing])
-
-
-def person(**members):
-    return {"type": "user", "username": unique_name(), "password_hash": HASH, **members}
-
-
-def status_of_login(service, name, password=PASSWORD):
-    with service.client() as client:
-        member = "email" if "@" in name else "username"
-        return client.post("/login", json={member: name, "password": password}).status_code
-
-
-def statuses(service, tokens):
-    """Of /verify with the access token and of a refresh."""
-    with service.client() as client:
-        seen = client.get("/verify", headers=bearer(tokens)).status_code
-        return seen, client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]}).status_code
 
 
 # ---- there and back

@@ -238,6 +238,20 @@ TEST(an_ending_that_was_not_published_is_no_success_and_every_repeat_makes_it_go
     }
 }
 
+/* The import adds it between the two writes of the logout, and has looked before the second. */
+TEST(a_logout_ends_a_session_that_an_import_brings_at_the_same_moment)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_tokens tokens = register_and_log_in(&d, &r);
+    struct auth_caller caller = caller_of(&d, &r, tokens);
+    run_sql(&w, "CREATE TABLE on_its_way AS SELECT * FROM sessions; DELETE FROM sessions;"
+                "CREATE TRIGGER import AFTER INSERT ON revocations BEGIN"
+                " INSERT INTO sessions SELECT * FROM on_its_way; END");
+    CHECK_ERR(auth_logout(d.auth, &r.call, &caller, AUTH_THIS), ERR_OK);
+    CHECK_ERR(refresh_result(&d, &r, tokens.refresh_token), ERR_INVALID_REFRESH);
+}
+
 TEST(a_reuse_that_was_not_published_is_made_good_by_the_next_use)
 {
     WORLD(w, d);
@@ -463,6 +477,7 @@ int main(void)
         cmocka_unit_test(an_ending_is_forgotten_after_its_last_token_and_not_before),
         cmocka_unit_test(
             an_ending_that_was_not_published_is_no_success_and_every_repeat_makes_it_good),
+        cmocka_unit_test(a_logout_ends_a_session_that_an_import_brings_at_the_same_moment),
         cmocka_unit_test(a_reuse_that_was_not_published_is_made_good_by_the_next_use),
         cmocka_unit_test(a_deletion_that_was_not_published_is_made_good_by_the_next_look),
         cmocka_unit_test(a_store_that_takes_no_writes_is_never_a_success),

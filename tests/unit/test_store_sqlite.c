@@ -444,7 +444,7 @@ TEST(a_table_made_by_hand_is_an_error_for_its_calls_and_no_crash)
             "INSERT INTO users VALUES (x'019a0000000070008000000000000002', 1, 2, 3, x'00', 5.5,"
             " 'text', 'text', 9, 'x', 'y', x'01', NULL, 0)");
     struct store_session session = { .id = id_of(1) };
-    struct store_user_change change = { .raise_epoch = true };
+    struct store_user_change change = { .raise_epoch = 1 };
     int64_t epoch = 77;
     CHECK_ERR(find_user(s, 1), ERR_INTERNAL);
     CHECK_ERR(find_user(s, 2), ERR_INTERNAL);
