@@ -98,6 +98,22 @@ struct config *load_settings(const char *env_file, int *ret_code)
     return config;
 }
 
+int run_with_auth(const char *env_file, struct arena *a, auth_run_fn *run, void *argument)
+{
+    struct span why = SPAN_NONE;
+    int code = EXIT_DONE;
+    AUTO(config) struct config *config = load_settings(env_file, &code);
+    AUTO(app) struct app *app = NULL;
+    if (config == NULL) {
+        return EXIT_STOPPED;
+    }
+    if (app_open(config, a, &why, &app) != ERR_OK) {
+        complain("%.*s", SPAN_FMT(why));
+        return EXIT_STOPPED;
+    }
+    return run(argument, app_auth(app));
+}
+
 static void print_help(void)
 {
     (void)printf("Doorward keeps the door of your services: it registers users, checks passwords,\n"

@@ -51,6 +51,10 @@ PRINTF_LIKE(1, 2) void complain(const char *format, ...);
 int complain_about_option(const char *words, char **argv);
 /* Settings, or NULL with the complaint made and *ret_code set. */
 struct config *load_settings(const char *env_file, int *ret_code);
+/* run(argument, auth) on the store of these settings; its exit code, or EXIT_STOPPED with the
+ * complaint made. */
+typedef int auth_run_fn(void *argument, struct auth *auth);
+int run_with_auth(const char *env_file, struct arena *a, auth_run_fn *run, void *argument);
 
 #define OPTION_ENV_FILE                                                                            \
     {                                                                                              \

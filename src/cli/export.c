@@ -148,8 +148,10 @@ static bool close_output(struct export_run *run, bool is_whole)
            (!is_whole || !run->force || rename(run->place, run->output) == 0);
 }
 
-static int run_into(struct export_run *run, struct auth *auth)
+static int run_into(void *argument, struct auth *auth)
 {
+    struct export_run *run = argument;
+    run->call = (struct auth_call){ .arena = &run->arena, .agent = SPAN("doorward export") };
     run->out = run->output != NULL ? open_output(run) : stdout;
     if (run->out == NULL) {
         return EXIT_STOPPED;
@@ -165,23 +167,6 @@ static int run_into(struct export_run *run, struct auth *auth)
         complain("export: %lld records", (long long)run->records);
     }
     return code;
-}
-
-static int run_open(struct export_run *run)
-{
-    struct span why = SPAN_NONE;
-    int code = EXIT_DONE;
-    AUTO(config) struct config *config = load_settings(run->env_file, &code);
-    AUTO(app) struct app *app = NULL;
-    if (config == NULL) {
-        return EXIT_STOPPED;
-    }
-    if (app_open(config, &run->arena, &why, &app) != ERR_OK) {
-        complain("%.*s", SPAN_FMT(why));
-        return EXIT_STOPPED;
-    }
-    run->call = (struct auth_call){ .arena = &run->arena, .agent = SPAN("doorward export") };
-    return run_into(run, app_auth(app));
 }
 
 static bool take_option(struct export_run *run, int option)
@@ -240,7 +225,7 @@ static int parse_and_run(struct export_run *run, const struct command *self, int
         return EXIT_STOPPED;
     }
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a failed write */
-    return run_open(run);
+    return run_with_auth(run->env_file, &run->arena, run_into, run);
 }
 
 int export_main(const struct command *self, int argc, char **argv)

@@ -292,25 +292,15 @@ static FILE *open_rejects(const char *name)
     return rejects;
 }
 
-static int run_open(struct import_run *run)
+static int run_from_stdin(void *argument, struct auth *auth)
 {
-    struct span why = SPAN_NONE;
-    int code = EXIT_DONE;
-    AUTO(config) struct config *config = load_settings(run->env_file, &code);
-    AUTO(app) struct app *app = NULL;
-    if (config == NULL) {
-        return EXIT_STOPPED;
-    }
-    if (app_open(config, &run->arena, &why, &app) != ERR_OK) {
-        complain("%.*s", SPAN_FMT(why));
-        return EXIT_STOPPED;
-    }
-    run->auth = app_auth(app);
+    struct import_run *run = argument;
+    run->auth = auth;
     run->call = (struct auth_call){ .arena = &run->arena, .agent = SPAN("doorward import") };
     if (run->rejects_name != NULL && (run->rejects = open_rejects(run->rejects_name)) == NULL) {
         return EXIT_STOPPED;
     }
-    code = run_import(run);
+    int code = run_import(run);
     if (run->rejects != NULL) {
         (void)fclose(run->rejects);
     }
@@ -350,7 +340,7 @@ static int parse_and_run(struct import_run *run, const struct command *self, int
                  argv[optind]);
         return EXIT_STOPPED;
     }
-    return run_open(run);
+    return run_with_auth(run->env_file, &run->arena, run_from_stdin, run);
 }
 
 int import_main(const struct command *self, int argc, char **argv)
