@@ -3,14 +3,11 @@
 /* Weak comparison, as If-None-Match wants it. Commas inside a tag do not occur in ours. */
 static bool client_has(const struct http_request *request, struct span etag)
 {
-    struct span rest = http_header_get(request, "if-none-match", NULL);
-    struct span piece;
-    while (span_split(&rest, ',', &piece)) {
-        piece = span_trim(piece);
-        if (span_starts(piece, SPAN("W/"))) {
-            piece = span_from(piece, 2);
-        }
-        if (span_equal(piece, etag) || span_equal(piece, SPAN("*"))) {
+    struct http_list walk = { 0 };
+    struct span tag = SPAN_NONE;
+    while (http_list_next(request, "if-none-match", &walk, &tag)) {
+        struct span opaque = span_starts(tag, SPAN("W/")) ? span_from(tag, 2) : tag;
+        if (span_equal(opaque, etag) || span_equal(tag, SPAN("*"))) {
             return true;
         }
     }
@@ -28,11 +25,11 @@ static bool is_refusal(struct span weight)
 
 static bool accepts_gzip(const struct http_request *request)
 {
-    struct span rest = http_header_get(request, "accept-encoding", NULL);
-    struct span piece, name;
-    while (span_split(&rest, ',', &piece)) {
-        if (span_split(&piece, ';', &name) && span_equal_nocase(span_trim(name), SPAN("gzip"))) {
-            return !is_refusal(piece);
+    struct http_list walk = { 0 };
+    struct span coding, name;
+    while (http_list_next(request, "accept-encoding", &walk, &coding)) {
+        if (span_split(&coding, ';', &name) && span_equal_nocase(span_trim(name), SPAN("gzip"))) {
+            return !is_refusal(coding);
         }
     }
     return false;

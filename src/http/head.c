@@ -61,23 +61,26 @@ struct span http_cookie_get(const struct http_request *r, const char *name)
     return SPAN_NONE;
 }
 
-bool http_list_has(struct span list, struct span token)
+bool http_list_next(const struct http_request *r, const char *name, struct http_list *walk,
+                    struct span *ret_member)
 {
-    struct span piece = SPAN_NONE;
-    while (span_split(&list, ',', &piece)) {
-        if (span_equal_nocase(span_trim(piece), token)) {
-            return true;
+    while (!span_split(&walk->rest, ',', ret_member)) {
+        const struct http_header *h = next_header(r, span_of(name), &walk->line);
+        if (h == NULL) {
+            return false;
         }
+        walk->rest = h->value;
     }
-    return false;
+    *ret_member = span_trim(*ret_member);
+    return true;
 }
 
-static bool any_header_lists(const struct http_request *r, struct span name, struct span token)
+static bool any_header_lists(const struct http_request *r, const char *name, struct span token)
 {
-    size_t position = 0;
-    const struct http_header *h;
-    while ((h = next_header(r, name, &position)) != NULL) {
-        if (http_list_has(h->value, token)) {
+    struct http_list walk = { 0 };
+    struct span member = SPAN_NONE;
+    while (http_list_next(r, name, &walk, &member)) {
+        if (span_equal_nocase(member, token)) {
             return true;
         }
     }
@@ -227,10 +230,10 @@ static bool credentials_are_fine(const struct http_request *r)
 /* RFC 9112, 9.3 */
 static bool wants_keep_alive(const struct http_request *r)
 {
-    if (any_header_lists(r, SPAN("connection"), SPAN("close"))) {
+    if (any_header_lists(r, "connection", SPAN("close"))) {
         return false;
     }
-    return r->version_minor == 1 || any_header_lists(r, SPAN("connection"), SPAN("keep-alive"));
+    return r->version_minor == 1 || any_header_lists(r, "connection", SPAN("keep-alive"));
 }
 
 /* RFC 9110, 10.1.1: HTTP/1.0 clients cannot wait for a 100, so there it is ignored. */

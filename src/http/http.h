@@ -46,6 +46,14 @@ struct http_request {
 /* The value of the only header of that name; data NULL when there is none, or more than one:
  * *ret_count (may be NULL) tells. */
 struct span http_header_get(const struct http_request *r, const char *name, size_t *ret_count);
+/* Walk the members of a list, whatever lines they stand in (RFC 9110, 5.3), without the white space
+ * around them; some may be empty. Commas within quotes divide too. *walk begins as zeros. */
+struct http_list {
+    size_t line;
+    struct span rest;
+};
+bool http_list_next(const struct http_request *r, const char *name, struct http_list *walk,
+                    struct span *ret_member);
 /* The value of a cookie of that name, data NULL when there is none (RFC 6265, 4.2). */
 struct span http_cookie_get(const struct http_request *r, const char *name);
 /* Walk the query's name=value pairs, percent-decoded into `a`. ERR_NOT_FOUND at the end; ERR_NOMEM,

@@ -11,8 +11,6 @@
  * ERR_EXPECTATION. */
 MUST_CHECK enum err http_head_check(struct http_request *r, struct span target,
                                     size_t max_body_bytes);
-/* Does the list of tokens (RFC 9110, 5.6.1) hold this one, in any case? */
-bool http_list_has(struct span list, struct span token);
 /* path and query of the target as far as it was read; false for a form or byte that we refuse. */
 bool http_target_split(struct http_request *r, struct span target);
 

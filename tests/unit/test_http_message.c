@@ -26,6 +26,26 @@ TEST(a_doubled_header_has_no_value)
     CHECK_INT(count, 0);
 }
 
+/* RFC 9110, 5.3 */
+TEST(the_lines_of_a_list_are_one_list)
+{
+    static const char *const expected[] = { "1", "", "2 3", "", "4", "5" };
+    struct http_header headers[] = { { SPAN("A"), SPAN("1,, 2 3\t") },
+                                     { SPAN("b"), SPAN("x") },
+                                     { SPAN("a"), SPAN("") },
+                                     { SPAN("a"), SPAN("4 ,5") } };
+    struct http_request r = { .headers = headers, .header_count = COUNT(headers) };
+    struct http_list walk = { 0 };
+    struct span member = SPAN_NONE;
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        CHECK(http_list_next(&r, "a", &walk, &member));
+        CHECK_SPAN(member, expected[i]);
+    }
+    CHECK(!http_list_next(&r, "a", &walk, &member));
+    walk = (struct http_list){ 0 };
+    CHECK(!http_list_next(&r, "c", &walk, &member));
+}
+
 TEST(cookies_are_found_by_their_exact_name)
 {
     struct http_header headers[] = { { SPAN("Cookie"), SPAN("ax=1; a=2;b=x=y ;c=; d") },
@@ -200,6 +220,7 @@ TEST(a_line_end_in_a_header_value_never_leaves_the_process)
 int main(void)
 {
     RUN_TESTS(cmocka_unit_test(a_doubled_header_has_no_value),
+              cmocka_unit_test(the_lines_of_a_list_are_one_list),
               cmocka_unit_test(cookies_are_found_by_their_exact_name),
               cmocka_unit_test(query_pairs_come_decoded_and_in_order),
               cmocka_unit_test(a_query_without_memory_is_told_from_one_that_ends),
