@@ -1,16 +1,11 @@
 #include "conn.h"
 
-#include "loop.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Unparsed bytes of one connection: one read, and what TLS may still hold of a record. */
 #define PENDING_MAX_BYTES (READ_BYTES + READ_BYTES + 17408)
-
-/* An answer is a few kilobytes, a page of the documentation a megabyte: who reads more slowly than
- * that in so many write timeouts only holds a place. */
-#define WRITE_ROUNDS 15
 
 /* In the order of the label values of METRIC_CONNECTIONS_TOTAL and METRIC_HANDSHAKES. */
 enum { ACCEPTED, FAILED = 3 };
@@ -110,14 +105,14 @@ static struct conn *conn_new(struct loop *l, const struct net_listener *listener
     return c;
 }
 
-void conn_open(struct loop *l, const struct net_listener *listener, int fd,
-               const struct sockaddr *address)
+struct conn *conn_open(struct loop *l, const struct net_listener *listener, int fd,
+                       const struct sockaddr *address)
 {
     struct conn *c = conn_new(l, listener, address);
     if (c == NULL) {
         metrics_add(METRIC_CONNECTIONS_TOTAL, FAILED, 1);
         close(fd);
-        return;
+        return NULL;
     }
     INVARIANT(uv_tcp_init(&l->uv, &c->tcp) == 0);
     c->tcp.data = c;
@@ -130,12 +125,12 @@ void conn_open(struct loop *l, const struct net_listener *listener, int fd,
         metrics_add(METRIC_CONNECTIONS_TOTAL, FAILED, 1);
         close(fd);
         conn_close(c);
-        return;
+        return NULL;
     }
     metrics_add(METRIC_CONNECTIONS_TOTAL, ACCEPTED, 1);
     /* Answers are written whole; waiting for an ACK would only add 40 ms. */
     (void)uv_tcp_nodelay(&c->tcp, 1);
-    conn_read_update(c);
+    return c;
 }
 
 static void conn_free(struct conn *c)
@@ -231,50 +226,4 @@ void conn_end(struct conn *c)
         buf_reset(&l->cipher_out);
     }
     conn_close(c);
-}
-
-static void refuse_late(struct conn *c)
-{
-    conn_turn_begin(c);
-    conn_refuse(c, ERR_TIMEOUT);
-    conn_turn_end(c);
-}
-
-static void check_progress(struct conn *c)
-{
-    size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
-    if (left == c->write_left || c->write_rounds == WRITE_ROUNDS) {
-        conn_reset(c);
-        return;
-    }
-    c->write_left = left;
-    c->write_rounds++;
-    conn_enter(c, CONN_WRITING);
-}
-
-void conn_expire(struct conn *c)
-{
-    switch (c->state) {
-    case CONN_HEAD:
-    case CONN_BODY:
-        refuse_late(c);
-        break;
-    case CONN_IDLE:
-        conn_end(c);
-        break;
-    case CONN_WRITING:
-        check_progress(c);
-        break;
-    case CONN_HANDSHAKE:
-    case CONN_LINGER:
-        conn_close(c);
-        break;
-    case CONN_WORKING:
-    case CONN_HELD:
-    case CONN_TURN:
-    case CONN_CLOSING:
-    case CONN_STATE_COUNT:
-        INVARIANT(false); /* they have no limit here */
-        break;
-    }
 }

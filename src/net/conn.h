@@ -1,4 +1,4 @@
-/* conn.h - one client connection: its states, its bytes, its turn.
+/* conn.h - one client connection: its states, and its end.
  *
  *              +------------------------------------------------------------+
  *              v                                                            |
@@ -29,25 +29,7 @@
 #ifndef DOORWARD_NET_CONN_H
 #define DOORWARD_NET_CONN_H
 
-#include "net.h"
-#include <sys/queue.h>
-
-enum conn_state {
-    CONN_HANDSHAKE,
-    CONN_IDLE,
-    CONN_HEAD,
-    CONN_BODY,
-    CONN_WORKING,
-    CONN_HELD,
-    CONN_TURN,
-    CONN_WRITING,
-    CONN_LINGER,
-    CONN_CLOSING,
-    CONN_STATE_COUNT
-};
-
-struct loop;
-struct served;
+#include "loop.h"
 
 struct conn {
     uv_tcp_t tcp;
@@ -78,35 +60,16 @@ struct conn {
     bool peer_done;  /* the client has ended its side */
     bool closed;     /* the close callback has come */
 };
-TAILQ_HEAD(conn_list, conn);
 
-/* ---- conn.c: life and states ---- */
-/* Takes `fd`, of a client at `address`. */
-void conn_open(struct loop *l, const struct net_listener *listener, int fd,
-               const struct sockaddr *address);
+/* Takes `fd`, of a client at `address`; it does not read yet. NULL: it is closed. */
+struct conn *conn_open(struct loop *l, const struct net_listener *listener, int fd,
+                       const struct sockaddr *address);
 void conn_enter(struct conn *c, enum conn_state next);
 void conn_close(struct conn *c);
 void conn_reset(struct conn *c);    /* close with RST */
 void conn_end(struct conn *c);      /* close an idle one, with TLS's farewell */
-void conn_expire(struct conn *c);   /* its state's time is over */
 void conn_finished(struct conn *c); /* the exchange of a closed connection has come back */
 bool conn_is_parsing(const struct conn *c);
 void conn_free_handle(uv_handle_t *handle); /* a close callback */
-
-/* ---- serve.c: requests and answers; all between conn_turn_begin() and conn_turn_end() ---- */
-void conn_turn_begin(struct conn *c);
-/* Send what was written, decide the next state. */
-void conn_turn_end(struct conn *c);
-void conn_serve(struct conn *c, struct span plain); /* parse and answer; keep what is left */
-void conn_refuse(struct conn *c, enum err why);
-/* A turn of its own: an answer that has come, pending bytes. */
-void conn_resume(struct conn *c);
-
-/* ---- wire.c: the socket and TLS ---- */
-void conn_read_update(struct conn *c);      /* start or stop reading, as the state wants */
-void conn_give_step(struct conn *c);        /* one that yields may read */
-bool conn_has_unread(const struct conn *c); /* bytes in the socket */
-void conn_flush(struct conn *c);            /* the loop's plain_out and cipher_out to the client */
-void conn_settle(struct conn *c); /* after a flush: where to go from IDLE, HEAD and BODY */
 
 #endif

@@ -1,5 +1,6 @@
 #include "listener.h"
 
+#include "turn.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -13,7 +14,7 @@
 #define COMPLAIN_AFTER_MS 60000
 
 /* In the order of the label values of METRIC_CONNECTIONS_TOTAL. */
-enum { REFUSED = 1, FAILED = 3 };
+enum { REFUSED = 1, EVICTED, FAILED };
 
 /* ---- binding ---- */
 
@@ -138,6 +139,18 @@ enum err listener_open(struct listener *ln, struct loop *l, const struct net_lis
 
 /* ---- accepting ---- */
 
+/* The longest idle connection gives way, if there is one. */
+static bool evict_idle(struct loop *l)
+{
+    struct conn *longest = TAILQ_FIRST(&l->lists[CONN_IDLE]);
+    if (longest == NULL) {
+        return false;
+    }
+    metrics_add(METRIC_CONNECTIONS_TOTAL, EVICTED, 1);
+    conn_end(longest);
+    return true;
+}
+
 /* Without descriptors: libuv's own listener (1.44) would drop who waits, or spin. */
 static void pause_accepting(struct listener *ln, int error)
 {
@@ -147,7 +160,7 @@ static void pause_accepting(struct listener *ln, int error)
         l->complained_ms = uv_now(&l->uv);
         log_event(LOG_WARN, "accept_failed", LOG_STR("why", uv_strerror(-error)));
     }
-    (void)loop_evict_idle(l);
+    (void)evict_idle(l);
     (void)uv_poll_stop(&ln->poll);
     ln->paused = true;
     loop_tick_start(l);
@@ -157,12 +170,15 @@ static void admit(struct listener *ln, int fd, const struct sockaddr *address)
 {
     struct loop *l = ln->loop;
     struct net *n = l->net;
-    if (atomic_load(&n->connections) >= n->options.max_connections && !loop_evict_idle(l)) {
+    if (atomic_load(&n->connections) >= n->options.max_connections && !evict_idle(l)) {
         metrics_add(METRIC_CONNECTIONS_TOTAL, REFUSED, 1);
         close(fd);
         return;
     }
-    conn_open(l, ln->options, fd, address);
+    struct conn *c = conn_open(l, ln->options, fd, address);
+    if (c != NULL) {
+        conn_read_update(c);
+    }
 }
 
 /* accept4() looks for a descriptor before it looks for a client. */

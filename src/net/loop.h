@@ -7,14 +7,30 @@
 #ifndef DOORWARD_NET_LOOP_H
 #define DOORWARD_NET_LOOP_H
 
-#include "conn.h"
 #include "net.h"
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 /* A read never takes more: it is also the most that one connection can leave unparsed. */
 #define READ_BYTES 16384
 
 struct listener; /* listener.h */
+struct conn;     /* conn.h */
+TAILQ_HEAD(conn_list, conn);
+/* What they mean, and what limits them: conn.h. */
+enum conn_state {
+    CONN_HANDSHAKE,
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_WORKING,
+    CONN_HELD,
+    CONN_TURN,
+    CONN_WRITING,
+    CONN_LINGER,
+    CONN_CLOSING,
+    CONN_STATE_COUNT
+};
 
 /* A request on its way: a parser and an exchange, together because they come and go together. */
 struct served {
@@ -25,9 +41,11 @@ struct served {
 };
 
 struct loop {
-    /* fixed after loop_init() */
+    /* fixed after rounds_open() */
     struct net *net;
     unsigned index;
+    uv_timer_cb on_tick; /* of rounds.c, which lies above all who ask for them */
+    uv_idle_cb on_turns;
     struct listener *listeners;
     size_t listener_count;
     uv_thread_t thread;
@@ -70,18 +88,16 @@ struct net {
     void *context;
 };
 
-MUST_CHECK enum err loop_init(struct loop *l, struct net *n, unsigned index);
-void loop_done(struct loop *l); /* its thread does not run */
-void loop_main(void *loop);     /* the thread: names itself, then */
-void loop_run(struct loop *l);  /* until net_stop() */
+void loop_init(struct loop *l, struct net *n, unsigned index);
+void loop_done(struct loop *l); /* after rounds_close() */
 /* The clock of deadlines runs from now on; it stops by itself. */
 void loop_tick_start(struct loop *l);
+/* Those in CONN_TURN and those who yield are served, round after round. */
 void loop_turns_start(struct loop *l);
 /* May one more step of a handshake be made in this turn? It is counted. */
 bool loop_take_step(struct loop *l);
 /* A connection's memory has gone. */
 void loop_forget(struct loop *l);
-bool loop_evict_idle(struct loop *l); /* the longest idle connection gives way, if there is one */
 
 /* Its parser has begun; NULL without memory. */
 struct served *loop_take_served(struct loop *l);

@@ -1,7 +1,7 @@
 #include "net.h"
 
 #include "listener.h"
-#include "loop.h"
+#include "rounds.h"
 #include <signal.h>
 #include <stdlib.h>
 
@@ -41,7 +41,8 @@ static enum err init_loops(struct net *n)
 {
     for (unsigned i = 0; i < n->options.loops; i++) {
         struct loop *l = &n->loops[i];
-        TRY(loop_init(l, n, i));
+        loop_init(l, n, i);
+        TRY(rounds_open(l));
         n->loop_count++;
         l->listeners = calloc(n->options.listener_count, sizeof(*l->listeners));
         if (l->listeners == NULL) {
@@ -129,7 +130,7 @@ enum err net_start(struct net *n)
     TRY(start_listeners(n));
     for (unsigned i = 0; i < n->loop_count; i++) {
         struct loop *l = &n->loops[i];
-        if (uv_thread_create_ex(&l->thread, &options, loop_main, l) != 0) {
+        if (uv_thread_create_ex(&l->thread, &options, rounds_main, l) != 0) {
             return ERR_NOMEM;
         }
         n->running++;
@@ -160,7 +161,7 @@ void net_stop(struct net *n, int64_t timeout_ms,
     atomic_store(&n->stopping, true);
     wake_all(n);
     for (unsigned i = n->running; i < n->loop_count; i++) {
-        loop_run(&n->loops[i]); /* it has no thread: its end comes on this one */
+        rounds_run(&n->loops[i]); /* it has no thread: its end comes on this one */
     }
     for (unsigned i = 0; i < n->running; i++) {
         INVARIANT(uv_thread_join(&n->loops[i].thread) == 0);
@@ -175,6 +176,7 @@ void net_close(struct net *n)
     }
     INVARIANT(n->running == 0);
     for (unsigned i = 0; i < n->loop_count; i++) {
+        rounds_close(&n->loops[i]);
         loop_done(&n->loops[i]);
     }
     free(n->loops);

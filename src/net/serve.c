@@ -1,5 +1,4 @@
-#include "conn.h"
-#include "loop.h"
+#include "turn.h"
 
 #include <stdlib.h>
 
