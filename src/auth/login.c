@@ -160,7 +160,7 @@ static enum err check_password(struct auth *au, struct auth_call *call, const st
 
 /* The verdict that others wait for comes after the session, which forgets the failures. */
 static enum err try_guess(struct auth *au, struct auth_call *call, struct guess *g,
-                          struct store_session *ret_session)
+                          struct store_session *session)
 {
     struct span name = { (const char *)g->name, sizeof(g->name) };
     struct flight flight = flights_begin(au->flights, name, g->password);
@@ -168,7 +168,8 @@ static enum err try_guess(struct auth *au, struct auth_call *call, struct guess 
     enum err e = count_attempt(au, call, g, &flight);
     if (e == ERR_OK) {
         e = check_password(au, call, g);
-        e = e == ERR_OK ? session_open(au, call, g->user, g->attempt.number, ret_session) : e;
+        session->attempt = g->attempt.number;
+        e = e == ERR_OK ? session_open(au, call, g->user, session) : e;
         verdict = e == ERR_OK                ? FLIGHT_RIGHT
                   : e == ERR_BAD_CREDENTIALS ? FLIGHT_WRONG
                                              : FLIGHT_UNTRIED;
@@ -182,9 +183,9 @@ enum err auth_login(struct auth *au, struct auth_call *call, const struct auth_l
 {
     struct login_name name = { 0 };
     struct store_user user = { 0 };
-    struct store_session session = { 0 };
+    struct store_session session = { .created_at = auth_now_ms(au) };
     struct guess guess = { .password = in->password };
-    struct session_moment moment = { .issued_ms = auth_now_ms(au) };
+    struct session_moment moment = { .issued_ms = session.created_at };
     bool known = false;
 
     *ret_known = false;

@@ -27,11 +27,12 @@ enum err session_tokens(struct auth *au, struct auth_call *call, const struct st
                         const struct store_session *session, struct session_moment moment,
                         struct auth_tokens *ret_tokens)
 {
+    /* Another replica's clock may be ahead of ours: nobody logs in after his token was issued. */
     struct token_claims claims = {
         .user_id = user->id,
         .session_id = session->id,
         .epoch = user->session_epoch,
-        .auth_time_s = session->created_at / SECOND_MS,
+        .auth_time_s = least(session->created_at, moment.issued_ms) / SECOND_MS,
         .username = user->username,
         .roles = user->roles,
     };
@@ -153,7 +154,7 @@ enum err session_publish_death(struct auth *au, const struct store_session *sess
 /* ---- opening ---- */
 
 enum err session_open(struct auth *au, struct auth_call *call, const struct store_user *user,
-                      int64_t attempt, struct store_session *ret_session)
+                      struct store_session *session)
 {
     int64_t now = auth_now_ms(au);
     int64_t end = now + au->options.session_max_age_s * SECOND_MS;
@@ -161,12 +162,12 @@ enum err session_open(struct auth *au, struct auth_call *call, const struct stor
         .user_id = user->id,
         .epoch = user->session_epoch,
         .master_key = token_master_id(au->options.tokens),
-        .created_at = now,
+        .created_at = session->created_at,
         .rotated_at = now,
         .last_used_at = now,
         .idle_expires_at = least(now + au->options.refresh_expiry_s * SECOND_MS, end),
         .expires_at = end,
-        .attempt = attempt,
+        .attempt = session->attempt,
     };
     TRY(uuid_new(now, &s.id));
     TRY(input_printable(call->arena, call->ip, INPUT_MAX_IP_BYTES, &s.ip));
@@ -177,7 +178,7 @@ enum err session_open(struct auth *au, struct auth_call *call, const struct stor
         TRY(publish_session(au, evicted.ids[i]));
     }
     call->session_id = s.id;
-    *ret_session = s;
+    *session = s;
     return ERR_OK;
 }
 

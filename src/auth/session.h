@@ -15,13 +15,13 @@
 #include "context.h"
 
 struct auth_user session_user_view(const struct store_user *user);
-/* A new session of the user whose password was verified, in the attempt of that number, whose
- * failures it forgets. It carries the epoch of the record that
- * was read for that: a password change or disabling since then has raised the user's, and the
- * session is born dead. */
+/* A new session of the user whose password was verified. Of *session two fields are given:
+ * created_at, when that login began, so that every access token says the same auth_time and none an
+ * earlier iat; and attempt, the number of it, whose failures are forgotten. The session carries the
+ * epoch of the record that was read for the login: a password change or disabling since then has
+ * raised the user's, and the session is born dead. */
 MUST_CHECK enum err session_open(struct auth *au, struct auth_call *call,
-                                 const struct store_user *user, int64_t attempt,
-                                 struct store_session *ret_session);
+                                 const struct store_user *user, struct store_session *session);
 /* Tokens of a living session. `issued_ms` is a time before the records were read: whatever ends the
  * session after that read is then remembered for longer than the access token lives. */
 struct session_moment {

@@ -28,7 +28,8 @@ def test_the_access_token_holds_the_claims_that_are_promised_and_no_others(servi
     assert set(claims) == {"iss", "aud", "client_id", "sub", "sid", "jti", "iat", "exp", "auth_time", "amr",
                            "epoch", "username", "roles"}
     assert claims["iss"] == "doorward" and claims["aud"] == claims["client_id"] == "doorward"
-    assert claims["exp"] - claims["iat"] == 3600 and claims["username"] == name and claims["roles"] == []
+    assert claims["auth_time"] == claims["iat"] and claims["exp"] - claims["iat"] == 3600
+    assert claims["username"] == name and claims["roles"] == []
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower])

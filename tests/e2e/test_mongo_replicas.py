@@ -151,6 +151,8 @@ def test_f_clocks_half_a_minute_apart_change_nothing(make, new_store, tmp_path_f
             tokens, children = in_time(grace, lambda: services[first].newcomer()[1], lambda tokens: (
                 tokens, [refresh(client, tokens["refresh_token"]) for client in clients]))
             assert len({child.json()["refresh_token"] for child in children}) == 1
+            for claims in (claims_of(child.json()["access_token"]) for child in children):
+                assert claims["auth_time"] <= claims["iat"]
             answers = []
             while not answers or answers[-1].status_code == 200:  # the window ends for all of them
                 answers.append(refresh(clients[len(answers) % 3], tokens["refresh_token"]))

@@ -1,4 +1,5 @@
 /* Logins: who is let in, who is not, and that nobody can tell why. */
+#include "session.h"
 #include "test_auth_world.h"
 
 #include <stdatomic.h>
@@ -42,6 +43,23 @@ TEST(a_user_logs_in_by_every_name_in_any_case)
         CHECK_SPAN(caller.username, "Ann");
         CHECK_INT(caller.auth_time_s, START_MS / 1000);
     }
+}
+
+/* Hashing and waiting for it takes its time, and a session is of when the password was given. */
+TEST(a_session_is_as_old_as_its_login_and_lasts_from_its_opening_on)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_user ann = register_user(&d, &r, "ann");
+    struct store_user user = { 0 };
+    struct store_session session = { .created_at = START_MS };
+    CHECK_ERR(store_user_by_id(d.store, ann.id, &r.arena, &user), ERR_OK);
+    pass_ms(&w, 5000);
+    CHECK_ERR(session_open(d.auth, &r.call, &user, &session), ERR_OK);
+    CHECK_INT(session.created_at, START_MS);
+    CHECK_INT(session.last_used_at, START_MS + 5000);
+    CHECK_INT(session.idle_expires_at, START_MS + 5000 + 1209600 * INT64_C(1000));
+    CHECK_INT(session.expires_at, START_MS + 5000 + 7776000 * INT64_C(1000));
 }
 
 TEST(a_member_names_only_what_it_says)
@@ -445,6 +463,7 @@ int main(void)
 {
     RUN_TESTS(
         cmocka_unit_test(a_user_logs_in_by_every_name_in_any_case),
+        cmocka_unit_test(a_session_is_as_old_as_its_login_and_lasts_from_its_opening_on),
         cmocka_unit_test(a_member_names_only_what_it_says),
         cmocka_unit_test(a_login_takes_exactly_one_name_and_a_password_within_their_lengths),
         cmocka_unit_test(an_account_a_stranger_and_a_wrong_password_get_the_same_answers_and_waits),

@@ -387,6 +387,28 @@ TEST(a_repeat_tells_what_is_left_of_the_idle_limit_in_whole_seconds_rounded_up)
     CHECK_INT(child_of(&d, &r, parent).refresh_expires_in_s, 1209600 - 1);
 }
 
+/* OpenID Connect wants auth_time <= iat; both have whole seconds. */
+TEST(f_nobody_has_logged_in_after_his_token_was_issued_wherever_clocks_are)
+{
+    static const int64_t apart_ms[] = { -30000, -1, 0, 1, 30000 };
+    for (size_t i = 0; i < sizeof(apart_ms) / sizeof(apart_ms[0]); i++) {
+        WORLD(w, d);
+        REQUEST(r);
+        DOOR(other);
+        struct clock clock = { .frozen_ms = START_MS + apart_ms[i] };
+        struct token_claims claims;
+        door_open_at(&w, &clock, &other);
+        struct auth_tokens tokens = register_and_log_in(&d, &r);
+        tokens = child_of(&other, &r, tokens.refresh_token);
+        int64_t now_ms = START_MS + apart_ms[i];
+        CHECK_ERR(token_verify(d.tokens, tokens.access_token, START_MS, &r.arena, &claims), ERR_OK);
+        CHECK_INT(claims.issued_at_s, now_ms / 1000);
+        CHECK_INT(claims.auth_time_s, (apart_ms[i] < 0 ? now_ms : START_MS) / 1000);
+        tokens = child_of(&d, &r, tokens.refresh_token);
+        CHECK_INT(caller_of(&other, &r, tokens).auth_time_s, START_MS / 1000);
+    }
+}
+
 int main(void)
 {
     RUN_TESTS(
@@ -402,6 +424,7 @@ int main(void)
         cmocka_unit_test(
             f_clocks_of_processes_that_are_thirty_seconds_apart_change_nothing_for_a_chain),
         cmocka_unit_test(f_a_clock_that_goes_back_within_the_window_keeps_the_parent_good),
+        cmocka_unit_test(f_nobody_has_logged_in_after_his_token_was_issued_wherever_clocks_are),
         cmocka_unit_test(h_junk_never_reaches_the_store),
         cmocka_unit_test(a_refresh_moves_the_idle_limit_and_never_the_absolute_one),
         cmocka_unit_test(an_idle_session_expires),
