@@ -26,31 +26,6 @@ static void start_driver(void)
     mongoc_log_set_handler(drop_line, NULL);
 }
 
-enum err mongo_why(const struct mongo_call *c, const char *doing, struct arena *a,
-                   struct span *ret_why)
-{
-    enum { UNAUTHORIZED = 13, AUTHENTICATION_FAILED = 18 };
-    const bson_error_t *e = &c->error;
-    bool is_server = e->domain == MONGOC_ERROR_SERVER;
-    if ((is_server && e->code == AUTHENTICATION_FAILED) ||
-        (e->domain == MONGOC_ERROR_CLIENT && e->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)) {
-        /* A connection that was lost just then has this code too: only the words tell. */
-        TRY(arena_printf(
-            a, ret_why,
-            "could not authenticate (%s); if the connection was in order, check the credentials: "
-            "user, password, authSource and authMechanism in the URI",
-            e->message));
-        return ERR_IO;
-    }
-    if (is_server && e->code == UNAUTHORIZED) {
-        TRY(arena_printf(
-            a, ret_why, "the user may not %s; give it the role that docs/mongodb.md shows", doing));
-        return ERR_IO;
-    }
-    TRY(arena_printf(a, ret_why, "could not %s: %s", doing, e->message));
-    return ERR_IO;
-}
-
 static enum err open_pool(struct mongo_store *s, struct arena *a, struct span *ret_why)
 {
     struct mongo_call none = { .store = s };
