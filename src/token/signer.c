@@ -1,46 +1,20 @@
 #include "signer.h"
 
+#include "ready.h"
+
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <string.h>
 
 /* ---- life ---- */
-
-static EVP_PKEY *read_key(const struct jwk_open *open)
-{
-    const char *pem = jwks_item_pem(open->item);
-    BIO *text = pem == NULL ? NULL : BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = text == NULL ? NULL : PEM_read_bio_PrivateKey(text, NULL, NULL, NULL);
-    BIO_free(text);
-    return key;
-}
-
-static bool begin(EVP_MD_CTX *context, const struct jwk_kind *kind, EVP_PKEY *key)
-{
-    EVP_PKEY_CTX *parameters = NULL;
-    /* Ed25519 has its digest in it. */
-    const EVP_MD *digest = kind->alg == JWT_ALG_EDDSA ? NULL : EVP_sha256();
-    if (EVP_DigestSignInit(context, &parameters, digest, NULL, key) != 1) {
-        return false;
-    }
-    return kind->alg != JWT_ALG_PS256 ||
-           (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
-            EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1);
-}
 
 static enum err open_pair(const struct jwk_kind *kind, const struct jwk_open *open,
                           struct signer *s)
 {
-    EVP_PKEY *key = read_key(open);
-    s->ready = key == NULL ? NULL : EVP_MD_CTX_new();
-    bool begun = s->ready != NULL && begin(s->ready, kind, key);
-    EVP_PKEY_free(key); /* the context has its own reference */
-    return begun ? ERR_OK : ERR_CONFIG;
+    s->ready = ready_to_sign(kind, open);
+    return s->ready != NULL ? ERR_OK : ERR_CONFIG;
 }
 
 static enum err open_secret(const struct jwk_open *open, struct signer *s)
@@ -96,16 +70,12 @@ static bool make_mac(const struct secret *key, struct span bytes, uint8_t *mac)
 static bool sign_copy(const EVP_MD_CTX *ready, struct span bytes, uint8_t *signature,
                       size_t *length)
 {
-    EVP_MD_CTX *copy = EVP_MD_CTX_new();
-    bool copied = copy != NULL && EVP_MD_CTX_copy_ex(copy, ready) == 1;
-    if (copied) {
-        /* It signs once: spares OpenSSL another copy of its own. */
-        EVP_MD_CTX_set_flags(copy, EVP_MD_CTX_FLAG_FINALISE);
-        copied = EVP_DigestSign(copy, signature, length, (const unsigned char *)bytes.data,
-                                bytes.length) == 1;
-    }
+    EVP_MD_CTX *copy = ready_copy(ready);
+    bool done =
+        copy != NULL && EVP_DigestSign(copy, signature, length, (const unsigned char *)bytes.data,
+                                       bytes.length) == 1;
     EVP_MD_CTX_free(copy);
-    return copied;
+    return done;
 }
 
 /* RFC 7518, 3.4: both numbers in full width, one after the other, where OpenSSL has DER. */

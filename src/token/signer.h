@@ -1,8 +1,5 @@
 /* signer.h - a private key that is ready to sign. Private to token.
  *
- * OpenSSL looks its algorithms up and checks the key when a context is made, which takes longer
- * than some signatures: it is made once, and each signature works on a copy of it.
- *
  * Threads:   signer_sign from any, also of one signer at once: it only reads it.
  * Ownership: the key is the signer's own copy, wiped by signer_close().
  * Failure:   ERR_CONFIG for a key that is not of that kind; ERR_NOMEM; ERR_INTERNAL when OpenSSL

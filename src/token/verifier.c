@@ -1,11 +1,11 @@
 #include "verifier.h"
 
+#include "ready.h"
+
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <string.h>
 
 enum {
@@ -16,38 +16,11 @@ enum {
 
 /* ---- life ---- */
 
-/* libjwt makes a key of a JWK, and says it in PEM. */
-static EVP_PKEY *read_key(const struct jwk_open *open)
-{
-    const char *pem = jwks_item_pem(open->item);
-    BIO *text = pem == NULL ? NULL : BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = text == NULL ? NULL : PEM_read_bio_PUBKEY(text, NULL, NULL, NULL);
-    BIO_free(text);
-    return key;
-}
-
-/* PS256's salt is as long as the digest (RFC 7518, 3.5), and no other length is taken. */
-static bool begin(EVP_MD_CTX *context, const struct jwk_kind *kind, EVP_PKEY *key)
-{
-    EVP_PKEY_CTX *parameters = NULL;
-    /* Ed25519 has its digest in it. */
-    const EVP_MD *digest = kind->alg == JWT_ALG_EDDSA ? NULL : EVP_sha256();
-    if (EVP_DigestVerifyInit(context, &parameters, digest, NULL, key) != 1) {
-        return false;
-    }
-    return kind->alg != JWT_ALG_PS256 ||
-           (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
-            EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1);
-}
-
 static enum err open_pair(const struct jwk_kind *kind, const struct jwk_open *open,
                           struct verifier *v)
 {
-    EVP_PKEY *key = read_key(open);
-    v->ready = key == NULL ? NULL : EVP_MD_CTX_new();
-    bool begun = v->ready != NULL && begin(v->ready, kind, key);
-    EVP_PKEY_free(key); /* the context has its own reference */
-    return begun ? ERR_OK : ERR_CONFIG;
+    v->ready = ready_to_verify(kind, open);
+    return v->ready != NULL ? ERR_OK : ERR_CONFIG;
 }
 
 static enum err open_secret(const struct jwk_open *open, struct verifier *v)
@@ -129,13 +102,10 @@ static enum err check_pair(const struct verifier *v, const struct jwk_kind *kind
     uint8_t der[DER_MAX];
     size_t length = kind->signature_bytes;
     crypto_begin();
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context == NULL || EVP_MD_CTX_copy_ex(context, v->ready) != 1) {
-        EVP_MD_CTX_free(context);
+    EVP_MD_CTX *context = ready_copy(v->ready);
+    if (context == NULL) {
         return crypto_result(false);
     }
-    /* It judges once: spares OpenSSL another copy. */
-    EVP_MD_CTX_set_flags(context, EVP_MD_CTX_FLAG_FINALISE);
     if (kind->alg == JWT_ALG_ES256) {
         length = numbers_to_der(signature, der);
         signature = der;

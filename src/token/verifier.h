@@ -1,7 +1,6 @@
 /* verifier.h - a key that is ready to judge signatures. Private to token.
  *
- * OpenSSL judges. What it looks up and checks when a context is made takes longer than some
- * signatures: it is made once, and each signature is judged by a copy of it.
+ * OpenSSL judges.
  *
  * Threads:   verifier_check from any, also of one verifier at once: it only reads it.
  * Ownership: the key is the verifier's own, wiped by verifier_close().
