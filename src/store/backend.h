@@ -24,6 +24,7 @@ struct store_user_ops {
                      struct store_user **ret_users, size_t *ret_count);
     enum err (*change)(struct store *s, struct uuid id, const struct store_user_change *change,
                        int64_t *ret_epoch);
+    /* Their numbers are such that sums of them do not overflow. */
     enum err (*attempt)(struct store *s, struct uuid id, int64_t free_attempts, int64_t max_wait_ms,
                         struct store_attempt *ret_attempt);
     enum err (*stranger_attempt)(struct store *s, const uint8_t name[static STORE_STRANGER_BYTES],
@@ -92,10 +93,6 @@ struct store_backend {
     const struct store_upkeep_ops *upkeep;
     const struct store_bulk_ops *bulk;
 };
-
-/* What an attempt's numbers are clipped to, so that nothing overflows. */
-#define STORE_MOST_FREE_ATTEMPTS 1000000
-#define STORE_LONGEST_WAIT_MS    (INT64_C(366) * 24 * 3600 * 1000)
 
 /* Beside STORE_SWEEP_AFTER_MS, what every backend's sweep goes by. */
 #define STORE_TOMBSTONE_AFTER_MS (INT64_C(30) * 24 * 3600 * 1000) /* past the deletion */

@@ -170,16 +170,9 @@ static enum err count_once(struct mongo_call *c, const struct record *record,
                                                    : read_refusal(c, record->filter, attempt);
 }
 
-static int64_t clip(int64_t value, int64_t least, int64_t most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
 static enum err run(struct mongo_call *c, const struct record *record, struct attempt *attempt,
                     struct store_attempt *ret_attempt)
 {
-    attempt->free_attempts = clip(attempt->free_attempts, 0, STORE_MOST_FREE_ATTEMPTS);
-    attempt->max_wait_ms = clip(attempt->max_wait_ms, 0, STORE_LONGEST_WAIT_MS);
     enum err e = ERR_BUSY;
     do {
         e = count_once(c, record, attempt);

@@ -72,16 +72,9 @@ static enum err count_attempt(struct sqlite_conn *c, int64_t now_ms, void *argum
     return sqlite_read_end(&q);
 }
 
-static int64_t clip(int64_t value, int64_t least, int64_t most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
 static enum err run_attempt(struct store *s, struct attempt *attempt,
                             struct store_attempt *ret_attempt)
 {
-    attempt->free_attempts = clip(attempt->free_attempts, 0, STORE_MOST_FREE_ATTEMPTS);
-    attempt->max_wait_ms = clip(attempt->max_wait_ms, 0, STORE_LONGEST_WAIT_MS);
     enum err e = sqlite_write(&sqlite_of(s)->writer, count_attempt, attempt);
     if (e == ERR_OK || e == ERR_TOO_MANY_ATTEMPTS) {
         *ret_attempt = attempt->result;

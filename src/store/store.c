@@ -109,12 +109,22 @@ enum err store_user_change(struct store *s, struct uuid id, const struct store_u
     return measured(OPERATION_WRITE, started, s->backend->users->change(s, id, change, ret_epoch));
 }
 
+/* So that nothing overflows in a backend. */
+#define MOST_FREE_ATTEMPTS 1000000
+#define LONGEST_WAIT_MS    (INT64_C(366) * 24 * 3600 * 1000)
+
+static int64_t clip(int64_t value, int64_t most)
+{
+    return value < 0 ? 0 : value > most ? most : value;
+}
+
 enum err store_user_attempt(struct store *s, struct uuid id, int64_t free_attempts,
                             int64_t max_wait_ms, struct store_attempt *ret_attempt)
 {
     int64_t started = clock_monotonic_us();
     return measured(OPERATION_WRITE, started,
-                    s->backend->users->attempt(s, id, free_attempts, max_wait_ms, ret_attempt));
+                    s->backend->users->attempt(s, id, clip(free_attempts, MOST_FREE_ATTEMPTS),
+                                               clip(max_wait_ms, LONGEST_WAIT_MS), ret_attempt));
 }
 
 enum err store_stranger_attempt(struct store *s, const uint8_t name[static STORE_STRANGER_BYTES],
@@ -124,7 +134,8 @@ enum err store_stranger_attempt(struct store *s, const uint8_t name[static STORE
     int64_t started = clock_monotonic_us();
     return measured(
         OPERATION_WRITE, started,
-        s->backend->users->stranger_attempt(s, name, free_attempts, max_wait_ms, ret_attempt));
+        s->backend->users->stranger_attempt(s, name, clip(free_attempts, MOST_FREE_ATTEMPTS),
+                                            clip(max_wait_ms, LONGEST_WAIT_MS), ret_attempt));
 }
 
 enum err store_user_delete(struct store *s, struct uuid id, struct span if_password_hash,
