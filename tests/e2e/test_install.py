@@ -60,7 +60,7 @@ def test_the_unit_is_one_that_systemd_understands_and_finds_tight(installed, tmp
     unit = tmp_path / "doorward.service"
     text = only(installed, "doorward.service").read_text()
     unit.write_text(text.replace("ExecStart=/usr/local/bin/doorward", f"ExecStart={only(installed, 'bin/doorward')}"))
-    for check in ["verify", "--man=no"], ["security", "--offline=yes", "--threshold=20"]:
+    for check in ["--man=no", "verify"], ["--offline=yes", "--threshold=20", "security"]:
         done = subprocess.run(["systemd-analyze", *check, unit], capture_output=True, text=True)
         assert done.returncode == 0 and "doorward.service:" not in done.stderr, done
 
