@@ -5,21 +5,24 @@
 size_t span_base64url(struct span bytes, char *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    size_t count = 0;
-    uint32_t held = 0;
-    unsigned bits = 0;
-    for (size_t i = 0; i < bytes.length; i++) {
-        held = held << 8 | (uint8_t)bytes.data[i];
-        bits += 8;
-        while (bits >= 6) {
-            bits -= 6;
-            out[count++] = digits[held >> bits & 0x3f];
+    const uint8_t *in = (const uint8_t *)bytes.data;
+    size_t left = bytes.length;
+    char *at = out;
+    for (; left >= 3; in += 3, left -= 3) {
+        *at++ = digits[in[0] >> 2];
+        *at++ = digits[(in[0] << 4 | in[1] >> 4) & 0x3f];
+        *at++ = digits[(in[1] << 2 | in[2] >> 6) & 0x3f];
+        *at++ = digits[in[2] & 0x3f];
+    }
+    if (left > 0) {
+        int second = left == 2 ? in[1] : 0;
+        *at++ = digits[in[0] >> 2];
+        *at++ = digits[(in[0] << 4 | second >> 4) & 0x3f];
+        if (left == 2) {
+            *at++ = digits[second << 2 & 0x3f];
         }
     }
-    if (bits > 0) {
-        out[count++] = digits[held << (6 - bits) & 0x3f];
-    }
-    return count;
+    return (size_t)(at - out);
 }
 
 /* Of each character its value as a digit, and one; 0 for a stranger. Tables, because comparisons

@@ -98,13 +98,8 @@ void buf_add_char(struct buf *b, char c)
 
 void buf_add_u64(struct buf *b, uint64_t value)
 {
-    char digits[20];
-    size_t start = sizeof(digits);
-    do {
-        digits[--start] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buf_add(b, (struct span){ .data = digits + start, .length = sizeof(digits) - start });
+    char room[SPAN_U64_DIGITS];
+    buf_add(b, span_of_u64(value, room));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

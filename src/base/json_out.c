@@ -1,7 +1,6 @@
 #include "json_out.h"
 
 #include "clock.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,10 +136,12 @@ void json_out_text(struct json_out *j, const char *name, struct span text)
 
 void json_out_number(struct json_out *j, const char *name, int64_t number)
 {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRId64, number);
+    char room[SPAN_U64_DIGITS];
     put_name(j, name);
-    put(j, (struct span){ digits, (size_t)length });
+    if (number < 0) {
+        put(j, SPAN("-"));
+    }
+    put(j, span_of_u64(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, room));
 }
 
 void json_out_flag(struct json_out *j, const char *name, bool flag)

@@ -25,6 +25,10 @@ struct span secret_span(const struct secret *s);
 
 /* Fill with bytes from OpenSSL's CSPRNG. */
 MUST_CHECK enum err secret_random(void *out, size_t length);
+/* The same for ids: what nobody can guess, and is no secret, may be drawn for many calls at once.
+ * At most SECRET_AHEAD_BYTES. */
+#define SECRET_AHEAD_BYTES 640
+MUST_CHECK enum err secret_random_ahead(void *out, size_t length);
 /* In constant time for equal lengths; the length is not secret. */
 bool secret_equal(struct span a, struct span b);
 /* Is a secret in this file our own? It is when only we, or root, may read and change it. Kubernetes

@@ -174,6 +174,16 @@ size_t span_utf8_length(struct span s)
     return count;
 }
 
+struct span span_of_u64(uint64_t value, char room[static SPAN_U64_DIGITS])
+{
+    size_t start = SPAN_U64_DIGITS;
+    do {
+        room[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return (struct span){ .data = room + start, .length = SPAN_U64_DIGITS - start };
+}
+
 int span_hex_value(char c)
 {
     if (c >= '0' && c <= '9') {

@@ -39,6 +39,9 @@ bool span_split(struct span *rest, char separator, struct span *ret_piece);
 
 /* Whole decimal number without sign, at most `max`. */
 bool span_to_u64(struct span s, uint64_t max, uint64_t *ret_value);
+/* The way back: the number's digits, which lie in `room`. */
+#define SPAN_U64_DIGITS 20
+struct span span_of_u64(uint64_t value, char room[static SPAN_U64_DIGITS]);
 int span_hex_value(char c);       /* 0 to 15, or -1 */
 bool span_is_utf8(struct span s); /* RFC 3629: no surrogates, no overlong forms, at most U+10FFFF */
 /* Bytes of the first code point, 1 to 4; 0 when s is empty or does not start with a valid one. */

@@ -6,29 +6,10 @@
 #define TIME_BYTES   6
 #define RANDOM_BYTES (UUID_BYTES - TIME_BYTES)
 
-/* Drawn ahead: a call of OpenSSL's generator costs a quarter of what a whole request does, and a
- * system call. Each byte is used once and wiped then. */
-static _Thread_local struct {
-    uint8_t bytes[RANDOM_BYTES * 64];
-    size_t left;
-} drawn;
-
-static enum err draw(uint8_t out[static RANDOM_BYTES])
-{
-    if (drawn.left == 0) {
-        TRY(secret_random(drawn.bytes, sizeof(drawn.bytes)));
-        drawn.left = sizeof(drawn.bytes);
-    }
-    drawn.left -= RANDOM_BYTES;
-    memcpy(out, drawn.bytes + drawn.left, RANDOM_BYTES);
-    secret_wipe(drawn.bytes + drawn.left, RANDOM_BYTES);
-    return ERR_OK;
-}
-
 enum err uuid_new(int64_t now_ms, struct uuid *ret_id)
 {
     struct uuid id;
-    TRY(draw(id.bytes + TIME_BYTES));
+    TRY(secret_random_ahead(id.bytes + TIME_BYTES, RANDOM_BYTES));
     uint64_t time = now_ms < 0 ? 0 : (uint64_t)now_ms;
     for (int i = 0; i < TIME_BYTES; i++) {
         id.bytes[i] = (uint8_t)(time >> (40 - 8 * i));

@@ -13,7 +13,7 @@ enum { JTI_BYTES = 16, JTI_LENGTH = (JTI_BYTES * 4 + 2) / 3, PAYLOAD_ROOM = 640 
 static enum err new_jti(char out[static JTI_LENGTH])
 {
     uint8_t random[JTI_BYTES];
-    TRY(secret_random(random, sizeof(random)));
+    TRY(secret_random_ahead(random, sizeof(random)));
     size_t length = span_base64url((struct span){ (const char *)random, sizeof(random) }, out);
     INVARIANT(length == JTI_LENGTH);
     return ERR_OK;

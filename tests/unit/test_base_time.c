@@ -125,6 +125,17 @@ TEST(ids_of_later_milliseconds_sort_behind_and_of_the_same_differ)
     CHECK(memcmp(same.bytes, later.bytes, UUID_BYTES) < 0);
 }
 
+TEST(bytes_that_are_drawn_ahead_are_given_once_whatever_their_lengths)
+{
+    uint8_t ids[100][16] = { 0 };
+    for (size_t i = 0; i < 100; i++) {
+        CHECK_ERR(secret_random_ahead(ids[i], i % 2 == 0 ? 16 : 10), ERR_OK);
+        for (size_t earlier = 0; earlier < i; earlier++) {
+            CHECK(memcmp(ids[earlier], ids[i], 10) != 0);
+        }
+    }
+}
+
 TEST(an_id_is_read_back_in_either_case)
 {
     struct uuid id;
@@ -164,6 +175,8 @@ int main(void)
         cmocka_unit_test(the_monotonic_clock_never_goes_back),
         cmocka_unit_test(a_new_id_is_a_version_7_uuid_of_its_millisecond),
         cmocka_unit_test(ids_of_later_milliseconds_sort_behind_and_of_the_same_differ),
+        cmocka_unit_test(bytes_that_are_drawn_ahead_are_given_once_whatever_their_lengths),
+        cmocka_unit_test(bytes_that_are_drawn_ahead_are_given_once_whatever_their_lengths),
         cmocka_unit_test(an_id_is_read_back_in_either_case),
         cmocka_unit_test(every_prefix_of_an_id_and_every_wrong_character_is_refused));
 }
