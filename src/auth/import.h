@@ -32,6 +32,9 @@ MUST_CHECK enum err import_look_up(const struct import_run *run, struct import_p
 /* NULL: not there. */
 const struct store_user *import_find_person(const struct import_people *p, struct uuid id);
 
+/* Who is there is never changed: a record that is the same counts as done, one that differs is
+ * refused. */
+MUST_CHECK enum err import_users(const struct import_run *run);
 /* Sessions that have ended here, by a revocation as well, are there already, and dead. */
 MUST_CHECK enum err import_sessions(const struct import_run *run);
 /* They end what they name: sessions, those of a user, an account. */
