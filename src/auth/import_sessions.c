@@ -2,10 +2,22 @@
 #include "import.h"
 #include "input.h"
 
-static enum err revoke(const struct import_run *run, struct uuid session)
+/* Of what was there: a service of this store may have given out access tokens for it, which outlive
+ * the revocation that came. */
+static enum err publish(const struct import_run *run, struct store_revocation end)
+{
+    end.expires_at = auth_revocation_end_ms(run->au);
+    return store_revocation_put(run->au->options.store, &end);
+}
+
+static enum err end_session(const struct import_run *run, struct uuid session)
 {
     enum err e = store_session_revoke(run->au->options.store, session);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    if (e == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    TRY(e);
+    return publish(run, (struct store_revocation){ .id = session });
 }
 
 /* ---- sessions ---- */
@@ -105,7 +117,7 @@ static enum err end_known(const struct import_run *run)
         }
         enum err e = revocations_refuse(au->revocations, 0, &subject);
         if (e == ERR_TOKEN_REVOKED) {
-            e = revoke(run, s->id);
+            e = end_session(run, s->id);
             run->results[i].outcome = AUTH_IMPORT_THERE;
         }
         TRY(e);
@@ -128,11 +140,15 @@ enum err import_sessions(const struct import_run *run)
 
 /* ---- revocations ---- */
 
-static enum err delete_account(const struct import_run *run, struct uuid user)
+static enum err delete_account(const struct import_run *run, const struct store_revocation *r)
 {
     int64_t epoch = 0;
-    enum err e = store_user_delete(run->au->options.store, user, SPAN_NONE, &epoch);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    enum err e = store_user_delete(run->au->options.store, r->id, SPAN_NONE, &epoch);
+    if (e == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    TRY(e);
+    return publish(run, *r);
 }
 
 /* Up to that epoch; a later one stays. After a conflict, with a user who ends sessions himself, it
@@ -162,13 +178,14 @@ static enum err end_named(const struct import_run *run, size_t i)
     const struct store_revocation *r = run->records[i].revocation;
     bool is_outdated = false;
     if (!r->is_user) {
-        return revoke(run, r->id);
+        return end_session(run, r->id);
     }
     if (r->epoch == INT64_MAX) {
-        return delete_account(run, r->id);
+        return delete_account(run, r);
     }
     TRY(raise_epoch(run, r, &is_outdated));
     if (is_outdated) {
+        TRY(publish(run, *r));
         import_refuse(&run->results[i], "user_id", "user_outdated",
                       "the user has changed since the line that came for him: his sessions are "
                       "ended, but password, roles and state may be old ones");

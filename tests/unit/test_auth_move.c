@@ -53,8 +53,71 @@ TEST(an_export_that_goes_on_has_what_ended_since_the_first_part)
     CHECK(uuid_equal(record.revocation->id, caller.session_id));
 }
 
+/* What a file says of an hour ago, as `other` imports it beside the service. */
+static void import_old(struct world *w, struct door *other, struct request *r,
+                       struct store_revocation revocation)
+{
+    struct auth_record record = { AUTH_RECORD_REVOCATION, { .revocation = &revocation } };
+    struct auth_import_result result;
+    revocation.expires_at = atomic_load(&w->clock.frozen_ms) - 1;
+    CHECK_ERR(auth_import(other->auth, &r->call, &record, 1, false, &result), ERR_OK);
+}
+
+TEST(access_tokens_given_out_here_end_with_what_an_old_revocation_ends)
+{
+    WORLD(w, d);
+    DOOR(other);
+    REQUEST(r);
+    door_open(&w, &other);
+    struct auth_tokens tokens[3] = { register_and_log_in(&d, &r) };
+    (void)register_user(&d, &r, "bob");
+    (void)register_user(&d, &r, "eve");
+    tokens[1] = log_in(&d, &r, "bob");
+    tokens[2] = log_in(&d, &r, "eve");
+    struct auth_tokens anns_second = log_in(&d, &r, "ann");
+    const struct store_revocation revocations[] = {
+        { .id = caller_of(&d, &r, tokens[0]).session_id },
+        { .id = caller_of(&d, &r, tokens[1]).user_id, .is_user = true, .epoch = 7 },
+        { .id = caller_of(&d, &r, tokens[2]).user_id, .is_user = true, .epoch = INT64_MAX },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        import_old(&w, &other, &r, revocations[i]);
+        CHECK_ERR(auth_follow(d.auth), ERR_OK);
+        CHECK_ERR(verify(&d, &r, tokens[i]), ERR_TOKEN_REVOKED);
+        CHECK_ERR(refresh_result(&d, &r, tokens[i].refresh_token), ERR_INVALID_REFRESH);
+    }
+    pass_ms(&w, 3600 * INT64_C(1000) - 1);
+    CHECK_ERR(auth_tend(d.auth), ERR_OK);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_ERR(verify(&d, &r, tokens[i]), ERR_TOKEN_REVOKED);
+    }
+    CHECK_ERR(verify(&d, &r, anns_second), ERR_OK);
+}
+
+TEST(a_session_that_had_ended_before_it_came_leaves_no_access_token)
+{
+    WORLD(w, d);
+    DOOR(other);
+    REQUEST(r);
+    door_open(&w, &other);
+    struct auth_tokens tokens = register_and_log_in(&d, &r);
+    struct auth_export x = { .with_sessions = true };
+    struct auth_record record;
+    struct auth_import_result result;
+    CHECK(export_to(&d, &r, &x, AUTH_RECORD_SESSION, &record));
+    const struct store_revocation old = { .id = record.session->id,
+                                          .expires_at = atomic_load(&w.clock.frozen_ms) - 1 };
+    CHECK_ERR(store_revocation_put(d.store, &old), ERR_OK);
+    CHECK_ERR(auth_import(other.auth, &r.call, &record, 1, false, &result), ERR_OK);
+    CHECK(result.outcome == AUTH_IMPORT_THERE);
+    CHECK_ERR(auth_follow(d.auth), ERR_OK);
+    CHECK_ERR(verify(&d, &r, tokens), ERR_TOKEN_REVOKED);
+}
+
 int main(void)
 {
     RUN_TESTS(cmocka_unit_test(an_export_has_what_ended_while_it_ran_however_long_it_took),
-              cmocka_unit_test(an_export_that_goes_on_has_what_ended_since_the_first_part));
+              cmocka_unit_test(an_export_that_goes_on_has_what_ended_since_the_first_part),
+              cmocka_unit_test(access_tokens_given_out_here_end_with_what_an_old_revocation_ends),
+              cmocka_unit_test(a_session_that_had_ended_before_it_came_leaves_no_access_token));
 }
