@@ -105,7 +105,7 @@ TEST(a_session_that_had_ended_before_it_came_leaves_no_access_token)
     struct auth_record record;
     struct auth_import_result result;
     CHECK(export_to(&d, &r, &x, AUTH_RECORD_SESSION, &record));
-    const struct store_revocation old = { .id = record.session->id,
+    const struct store_revocation old = { .id = caller_of(&d, &r, tokens).session_id,
                                           .expires_at = atomic_load(&w.clock.frozen_ms) - 1 };
     CHECK_ERR(store_revocation_put(d.store, &old), ERR_OK);
     CHECK_ERR(auth_import(other.auth, &r.call, &record, 1, false, &result), ERR_OK);
