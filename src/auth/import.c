@@ -92,6 +92,7 @@ enum err auth_import(struct auth *au, struct auth_call *call, const struct auth_
             end++;
         }
         const struct import_run run = { .au = au,
+                                        .call = call,
                                         .arena = call->arena,
                                         .records = records + i,
                                         .count = end - i,

@@ -10,7 +10,8 @@
 /* A run of records of one type. */
 struct import_run {
     struct auth *au;
-    struct arena *arena;
+    const struct auth_call *call;
+    struct arena *arena; /* the call's */
     const struct auth_record *records;
     size_t count;
     bool dry_run;

@@ -1,6 +1,10 @@
 /* Sessions, and the revocations that end them here as well. */
+#include "audit.h"
 #include "import.h"
 #include "input.h"
+
+/* Of a revocation: an access token's longest, and a day, since clocks differ. */
+#define MAX_LIFE_MS ((TOKEN_MAX_EXPIRY_S + INT64_C(24) * 3600) * SECOND_MS)
 
 /* Of what was there: a service of this store may have given out access tokens for it, which outlive
  * the revocation that came. */
@@ -148,6 +152,9 @@ static enum err delete_account(const struct import_run *run, const struct store_
         return ERR_OK;
     }
     TRY(e);
+    struct auth_call call = *run->call;
+    call.user_id = r->id;
+    audit(&call, LOG_INFO, "user_delete", "import");
     return publish(run, *r);
 }
 
@@ -193,11 +200,26 @@ static enum err end_named(const struct import_run *run, size_t i)
     return ERR_OK;
 }
 
+/* One that outlived every access token would lie in the store, and in the memory of each service,
+ * for nothing. */
+static void check_revocation(const struct import_run *run, const struct store_revocation *r,
+                             struct auth_import_result *result)
+{
+    if (r->expires_at - auth_now_ms(run->au) > MAX_LIFE_MS) {
+        import_refuse(result, "expires_at", "invalid_format",
+                      "is over 31 days away, beyond what any access token lives");
+    }
+}
+
 enum err import_revocations(const struct import_run *run)
 {
-    for (size_t i = 0; i < run->count && !run->dry_run; i++) {
-        TRY(end_named(run, i));
-        TRY(store_revocation_put(run->au->options.store, run->records[i].revocation));
+    for (size_t i = 0; i < run->count; i++) {
+        const struct store_revocation *r = run->records[i].revocation;
+        check_revocation(run, r, &run->results[i]);
+        if (!run->dry_run && import_is_open(&run->results[i])) {
+            TRY(end_named(run, i));
+            TRY(store_revocation_put(run->au->options.store, r));
+        }
     }
     return ERR_OK;
 }

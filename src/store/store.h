@@ -73,7 +73,8 @@ struct store_user_change {
     struct span password_hash;       /* data NULL: stays */
     struct span roles;               /* data NULL: stays */
     enum { STORE_KEEP_STATE, STORE_ENABLE, STORE_DISABLE } state;
-    int64_t raise_epoch; /* session_epoch + this, and, if not 0, epoch_keep = keep: all others end */
+    /* session_epoch + this, and, if not 0, epoch_keep = keep: all others end */
+    int64_t raise_epoch;
     struct uuid keep;
     bool reset_failures; /* failures = 0, not_before = 0 */
 };

@@ -114,10 +114,41 @@ TEST(a_session_that_had_ended_before_it_came_leaves_no_access_token)
     CHECK_ERR(verify(&d, &r, tokens), ERR_TOKEN_REVOKED);
 }
 
+/* That bob is gone, as a file says it. */
+static struct auth_import_result import_bobs(struct door *d, struct request *r, struct uuid bob,
+                                             int64_t expires_at)
+{
+    struct store_revocation v = {
+        .id = bob, .is_user = true, .epoch = INT64_MAX, .expires_at = expires_at
+    };
+    struct auth_record record = { AUTH_RECORD_REVOCATION, { .revocation = &v } };
+    struct auth_import_result result;
+    CHECK_ERR(auth_import(d->auth, &r->call, &record, 1, false, &result), ERR_OK);
+    return result;
+}
+
+TEST(a_revocation_that_would_stay_longer_than_any_token_is_refused_and_ends_nothing)
+{
+    WORLD(w, d);
+    REQUEST(r);
+    struct auth_tokens tokens = register_and_log_in(&d, &r);
+    struct uuid bob = caller_of(&d, &r, tokens).user_id;
+    int64_t latest = atomic_load(&w.clock.frozen_ms) + 31 * 24 * 3600 * INT64_C(1000);
+    struct auth_import_result result = import_bobs(&d, &r, bob, latest + 1);
+    CHECK(result.outcome == AUTH_IMPORT_REFUSED);
+    assert_string_equal(result.why.field, "expires_at");
+    CHECK_ERR(refresh_result(&d, &r, tokens.refresh_token), ERR_OK);
+    CHECK(import_bobs(&d, &r, bob, latest).outcome == AUTH_IMPORT_ADDED);
+    CHECK_ERR(auth_follow(d.auth), ERR_OK);
+    CHECK_ERR(verify(&d, &r, tokens), ERR_TOKEN_REVOKED);
+}
+
 int main(void)
 {
     RUN_TESTS(cmocka_unit_test(an_export_has_what_ended_while_it_ran_however_long_it_took),
               cmocka_unit_test(an_export_that_goes_on_has_what_ended_since_the_first_part),
               cmocka_unit_test(access_tokens_given_out_here_end_with_what_an_old_revocation_ends),
-              cmocka_unit_test(a_session_that_had_ended_before_it_came_leaves_no_access_token));
+              cmocka_unit_test(a_session_that_had_ended_before_it_came_leaves_no_access_token),
+              cmocka_unit_test(
+                  a_revocation_that_would_stay_longer_than_any_token_is_refused_and_ends_nothing));
 }
