@@ -35,14 +35,6 @@ def refresh(service, tokens):
         return client.post("/refresh-token", json={"refresh_token": tokens["refresh_token"]})
 
 
-def newcomer_of(service):
-    """The tokens of a new account, once the database answers within the short limits."""
-    def make():
-        with contextlib.suppress(AssertionError):
-            return service.newcomer()[1]
-    return wait_until(make, "a newcomer")
-
-
 def check_unavailable(answer):
     assert answer.status_code == 503 and answer.json()["code"] in ("store_unavailable", "overloaded"), answer.text
     assert int(answer.headers["retry-after"]) >= 1
@@ -93,7 +85,7 @@ AWAY = ["blackhole 600s", "noprimary 600s", "fail 11600 all 600s",
 @pytest.mark.parametrize("away", AWAY)
 def test_a_database_that_is_away_is_503_and_holds_up_nothing_else(start_behind, proxy, away):
     service = start_behind()
-    tokens = newcomer_of(service)
+    tokens = service.newcomer()[1]
     with Verifier(service, tokens) as verifier:
         wait_until(lambda: verifier.count > 5, "verifications")
         proxy(away)
@@ -111,7 +103,7 @@ def test_a_database_that_is_away_is_503_and_holds_up_nothing_else(start_behind, 
 
 def test_many_requests_at_a_database_that_is_away_are_all_told_in_time(start_behind, proxy):
     service = start_behind(MONGO_POOL=4)
-    tokens = newcomer_of(service)
+    tokens = service.newcomer()[1]
     clients = [service.client() for _ in range(24)]
     with contextlib.ExitStack() as stack, Verifier(service, tokens) as verifier:
         for one in clients:
@@ -131,7 +123,7 @@ def test_many_requests_at_a_database_that_is_away_are_all_told_in_time(start_beh
 
 def test_a_database_that_takes_five_seconds_is_503_in_time(start_behind, proxy):
     service = start_behind()
-    tokens = newcomer_of(service)
+    tokens = service.newcomer()[1]
     with Verifier(service, tokens) as verifier:
         proxy("delay 5000 all 600s")
         check_told_in_time(service, tokens, verifier)
@@ -168,7 +160,7 @@ def test_a_call_that_was_slow_begins_nothing_more(start_behind, proxy):
 
 def test_a_pool_that_is_used_up_is_503_and_is_there_again(start_behind, proxy):
     service = start_behind(MONGO_POOL=1, MONGO_POOL_WAIT_MS=200, MONGO_SOCKET_TIMEOUT_MS=3000)
-    tokens = newcomer_of(service)
+    tokens = service.newcomer()[1]
     clients = [service.client() for _ in range(8)]
     with contextlib.ExitStack() as stack:
         for one in clients:
@@ -185,7 +177,7 @@ def test_a_pool_that_is_used_up_is_503_and_is_there_again(start_behind, proxy):
 
 def test_a_full_disk_there_is_503_and_heals(start_behind, proxy):
     service = start_behind()
-    tokens = newcomer_of(service)
+    tokens = service.newcomer()[1]
     proxy("fail 14031 writes 600s")
     check_unavailable(refresh(service, tokens))
     with service.client() as client:
@@ -200,7 +192,7 @@ def test_a_full_disk_there_is_503_and_heals(start_behind, proxy):
 
 def test_rights_that_were_taken_away_are_503_and_said(start_behind, proxy):
     service = start_behind()
-    tokens = newcomer_of(service)
+    tokens = service.newcomer()[1]
     proxy("fail 13 writes 600s")
     check_unavailable(refresh(service, tokens))
     wait_until(lambda: any(e.get("level") in ("error", "warn") and "13" in str(e.get("code")) for e in service.events),
