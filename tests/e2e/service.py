@@ -299,6 +299,7 @@ def check_conditional(service, path, tag):
             fields = "".join(f"If-None-Match: {line}\r\n" for line in lines)
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
             status, headers, body, _ = read_answer(connection)
+            contract.CONTRACT.check("GET", path, status, headers, body)
             assert status == (304 if lines in has else 200) and headers["etag"] == tag, lines
             assert (body == b"") == (lines in has), lines
 
