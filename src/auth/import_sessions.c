@@ -7,7 +7,8 @@
 #define MAX_LIFE_MS ((TOKEN_MAX_EXPIRY_S + INT64_C(24) * 3600) * SECOND_MS)
 
 /* Of what was there: a service of this store may have given out access tokens for it, which outlive
- * the revocation that came. */
+ * the revocation that came. Not session.h's publishing: that leaves out what the table has, which
+ * here may be the same with an earlier end. */
 static enum err publish(const struct import_run *run, struct store_revocation end)
 {
     end.expires_at = auth_revocation_end_ms(run->au);
